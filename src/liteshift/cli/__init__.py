@@ -1,0 +1,1 @@
+"""The command line: it joins the wings to the stages, and prints."""

@@ -1,0 +1,1 @@
+"""Values: PostgreSQL text to SQLite value and back. Pure functions; no I/O."""

@@ -1,0 +1,1 @@
+"""The PostgreSQL wing: all I/O with the source, and no decisions."""
