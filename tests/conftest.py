@@ -1,0 +1,122 @@
+"""Real servers for the tests: one per run and kind, a fresh database per test."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from liteshift.errors import NotInitialised
+from liteshift.postgres.embedded import FAST, EmbeddedServer, wheel_binaries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A PostgreSQL server that the tests may fill."""
+
+    name: str
+    version: int
+    admin_url: str
+    contrib: bool
+
+    def url(self, database: str) -> str:
+        """The URL of a database on it."""
+        info = psycopg.conninfo.conninfo_to_dict(self.admin_url)
+        return psycopg.conninfo.make_conninfo(**{**info, "dbname": database})
+
+    def create_database(self, name: str, *, template: str = "template0") -> str:
+        """A new database; its conninfo."""
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(statement)
+        return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop it, whoever is connected."""
+        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+def _debian_binaries() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    return found[-1].parent if found else None
+
+
+def _server(name: str, stack: ExitStack) -> Server:
+    dsn = os.environ.get("LITESHIFT_TEST_DSN")
+    if name == "debian" and dsn:
+        admin_url = dsn
+    else:
+        try:
+            binaries = _debian_binaries() if name == "debian" else wheel_binaries(int(name))
+        except NotInitialised as missing:
+            pytest.skip(str(missing))
+        if binaries is None:
+            pytest.skip("no server in LITESHIFT_TEST_DSN and no PostgreSQL of Debian's here")
+        admin_url = stack.enter_context(EmbeddedServer.temporary(binaries=binaries, settings=FAST)).url()
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        version = connection.info.server_version // 10000
+        contrib = connection.execute("SELECT count(*) FROM pg_available_extensions WHERE name = 'hstore'").fetchone()
+    return Server(name, version, admin_url, contrib == (1,))
+
+
+@pytest.fixture(scope="session")
+def _servers() -> Iterator[dict[str, Server]]:
+    servers: dict[str, Server] = {}
+    with ExitStack() as stack:
+
+        class Started(dict[str, Server]):
+            def __missing__(self, name: str) -> Server:
+                self[name] = _server(name, stack)
+                return self[name]
+
+        servers = Started()
+        yield servers
+
+
+@pytest.fixture(params=["16", "18", "debian"])
+def any_server(request: pytest.FixtureRequest, _servers: dict[str, Server]) -> Server:
+    """Each kind of server in turn: the embedded 16 and 18, and the one given by the environment or found here."""
+    return _servers[request.param]
+
+
+@pytest.fixture
+def server(_servers: dict[str, Server]) -> Server:
+    """The embedded PostgreSQL 16."""
+    return _servers["16"]
+
+
+@pytest.fixture
+def debian_server(_servers: dict[str, Server]) -> Server:
+    """The server of LITESHIFT_TEST_DSN, or Debian's PostgreSQL: it has the contrib modules."""
+    return _servers["debian"]
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[str]:
+    """An empty database on the embedded server; its conninfo."""
+    name = f"liteshift_test_{os.getpid()}_{next(_numbers)}"
+    yield server.create_database(name)
+    server.drop_database(name)
+
+
+@pytest.fixture
+def any_database(any_server: Server) -> Iterator[str]:
+    """An empty database on each kind of server in turn; its conninfo."""
+    name = f"liteshift_test_{os.getpid()}_{next(_numbers)}"
+    yield any_server.create_database(name)
+    any_server.drop_database(name)
