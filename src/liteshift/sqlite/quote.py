@@ -1,0 +1,16 @@
+"""Names in SQL text for SQLite: the only place that quotes them."""
+
+from __future__ import annotations
+
+from liteshift.errors import UsageError
+
+
+def quote(name: str) -> str:
+    """An identifier as SQL text, whatever is in it.
+
+    Raises:
+        UsageError: the name holds a NUL, which ends SQL text for SQLite.
+    """
+    if "\0" in name:
+        raise UsageError(f"the name {name!r} holds a NUL character, which no SQLite name can")
+    return '"' + name.replace('"', '""') + '"'
