@@ -7,6 +7,9 @@ Nothing else imports `sqlite3`: two libraries on one file in one process cancel 
 `LITESHIFT_SQLITE=stdlib` or `=pysqlite3` overrides the choice. One reason to: the wheel is compiled to keep all
 temporary data in memory whatever `temp_store` says, so building an index or VACUUM takes as much memory as the index
 or the file; the standard library's SQLite spills to disk (`TEMP_IN_MEMORY` says which it is).
+
+Errors carry `sqlite_errorname`, but the wheel's are primary codes (`SQLITE_CONSTRAINT`, `SQLITE_BUSY`) where the
+standard library's may be extended ones (`SQLITE_CONSTRAINT_UNIQUE`): compare beginnings.
 """
 
 from __future__ import annotations
