@@ -106,22 +106,23 @@ def test_every_pragma_on_every_path(path: Path, preset: Preset) -> None:
 
 
 def test_one_library_on_every_path(path: Path) -> None:
-    def of(connection: Connection) -> tuple[Any, type]:
+    def check(connection: Connection) -> None:
         driver = connection.connection.driver_connection
-        return connection.exec_driver_sql("SELECT sqlite_version()").scalar(), type(getattr(driver, "_conn", driver))
+        assert isinstance(getattr(driver, "_conn", driver), dbapi.Connection)
+        assert connection.exec_driver_sql("SELECT sqlite_version()").scalar() == dbapi.sqlite_version
 
     made = make_engines(f"sqlite:///{path}")
     with made.reader.connect() as connection:
-        assert of(connection) == (dbapi.sqlite_version, dbapi.Connection)
+        check(connection)
     made.dispose()
 
-    async def check() -> None:
+    async def check_async() -> None:
         made = make_async_engines(f"sqlite:///{path}")
         async with made.reader.connect() as connection:
-            assert await connection.run_sync(of) == (dbapi.sqlite_version, dbapi.Connection)
+            await connection.run_sync(check)
         await made.dispose()
 
-    asyncio.run(check())
+    asyncio.run(check_async())
 
 
 def test_the_reader_cannot_write(engines: Engines) -> None:

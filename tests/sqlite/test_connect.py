@@ -150,6 +150,23 @@ def test_a_lock_is_named_and_nothing_stays_open(tmp_path: Path) -> None:
         assert caught.value.exit_code == 11
 
 
+def test_closing_ends_the_transaction_even_under_a_live_cursor(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    connection = connect(path)
+    connection.execute("CREATE TABLE t(i)")
+    connection.execute("INSERT INTO t VALUES (1), (2), (3)")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("DELETE FROM t WHERE i = 1")
+    cursor = connection.execute("SELECT i FROM t")
+    assert cursor.fetchone() == (2,)
+    connection.close()
+    connection.close()
+    with closing(connect(path, busy_timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert other.execute("SELECT count(*) FROM t").fetchone() == (3,)
+    del cursor
+
+
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     path.write_bytes(b"not a database at all, " * 100)

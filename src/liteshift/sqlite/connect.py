@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote as percent
@@ -38,6 +39,14 @@ REGISTER: tuple[Callable[[dbapi.Connection], None], ...] = ()
 """Called with every new connection: the SQL functions and collations that a migrated schema may name."""
 
 
+class _Connection(dbapi.Connection):
+    def close(self) -> None:
+        """Close, and end the transaction even under a live cursor, where the standard library would keep its lock."""
+        with suppress(dbapi.Error):
+            self.rollback()
+        super().close()
+
+
 def connect(
     path: str | os.PathLike[str],
     *,
@@ -70,7 +79,12 @@ def connect(
         del settings["journal_mode"], settings["page_size"]
         settings["query_only"] = 1
     connection = dbapi.connect(
-        _uri(path, read_only, create), uri=True, timeout=0, isolation_level=None, check_same_thread=False
+        _uri(path, read_only, create),
+        uri=True,
+        timeout=0,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=_Connection,
     )
     try:
         for name, value in settings.items():  # busy_timeout comes first: the others may need a lock
