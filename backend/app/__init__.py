@@ -1,0 +1,1 @@
+"""The parties service: customers and vendors over HTTP, on PostgreSQL or on SQLite."""

@@ -1,0 +1,92 @@
+"""The settings: what `.env` and the environment say, or what stands here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from liteshift.app.engines import PoolSettings
+
+BACKEND = Path(__file__).resolve().parent.parent
+
+DatabaseType = Literal["sqlite", "postgresql"]
+
+
+def database_type(url: str) -> DatabaseType:
+    """Which kind of database a URL names.
+
+    Raises:
+        ValueError: it is no database URL, or names a kind that this service does not run on.
+    """
+    try:
+        backend = make_url(url).get_backend_name()
+    except ArgumentError:
+        raise ValueError(
+            "not a database URL; it looks like sqlite:///./app.db or postgresql://user@host/name"
+        ) from None
+    if backend == "sqlite":
+        return "sqlite"
+    if backend == "postgresql":
+        return "postgresql"
+    raise ValueError(f"this service runs on sqlite:/// and postgresql://, not on {backend}")
+
+
+class Settings(BaseSettings):
+    """One instance per application; a setting is an environment variable of the same name in any case."""
+
+    model_config = SettingsConfigDict(
+        env_file=BACKEND / ".env",
+        extra="ignore",  # one .env may serve other programs as well
+        frozen=True,
+        hide_input_in_errors=True,  # a URL may hold a password
+        validate_default=True,
+    )
+
+    # sqlite:///./app.db, or postgresql://user:password@localhost/dbname
+    DATABASE_URL: str = Field(default="sqlite:///./app.db", repr=False)
+    # "sqlite" or "postgresql"; follows from the URL, and is an error where it contradicts it.
+    DATABASE_TYPE: DatabaseType = Field(default_factory=lambda settings: database_type(settings["DATABASE_URL"]))
+    # True logs every SQL statement to the console.
+    DEBUG: bool = False
+
+    # A statement that takes longer is logged, whatever DEBUG says.
+    slow_query_seconds: float = Field(default=0.5, ge=0)
+    # How long a request waits for a busy database before it is answered 503.
+    busy_timeout_seconds: float = Field(default=30, gt=0, le=3600)
+
+    pool_size: int = Field(default=20, ge=1)
+    max_overflow: int = Field(default=0, ge=0)
+    pool_timeout: float = Field(default=30, gt=0)
+    pool_recycle: int = 3600
+    pool_pre_ping: bool = True
+
+    @field_validator("DATABASE_URL")
+    @classmethod
+    def _names_a_database_we_know(cls, url: str) -> str:
+        database_type(url)
+        return url
+
+    @model_validator(mode="after")
+    def _type_agrees_with_url(self) -> Self:
+        if database_type(self.DATABASE_URL) != self.DATABASE_TYPE:
+            raise ValueError(
+                f"DATABASE_TYPE is {self.DATABASE_TYPE!r}, but DATABASE_URL names a {database_type(self.DATABASE_URL)} "
+                "database: change one of them, or leave DATABASE_TYPE out"
+            )
+        return self
+
+    @property
+    def pool(self) -> PoolSettings:
+        """The pool's settings, as the engines take them."""
+        return PoolSettings(
+            size=self.pool_size,
+            max_overflow=self.max_overflow,
+            timeout=self.pool_timeout,
+            recycle=self.pool_recycle,
+            pre_ping=self.pool_pre_ping,
+        )

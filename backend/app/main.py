@@ -1,0 +1,66 @@
+"""The application: `uvicorn app.main:app`."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import documentation, errors, schema_version
+from app.config import Settings
+from app.db import Database
+from app.routes import health, parties
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+log = logging.getLogger("app")
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the service; it opens its database when it starts and closes it when it ends.
+
+    Args:
+        settings: what the environment and `.env` say, when None.
+    """
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.database = Database(settings)
+        _warn_about_schema(app.state.database)
+        yield
+        app.state.database.close()
+
+    if settings.DEBUG:
+        logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
+    app = FastAPI(
+        title="Parties",
+        version="1.0.0",
+        description=documentation.DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.include_router(parties.router)
+    app.include_router(health.router)
+    errors.install(app)
+    documentation.describe(app)
+    return app
+
+
+def _warn_about_schema(database: Database) -> None:
+    try:
+        with database.reading() as session:
+            complaint = schema_version.complaint(session.connection())
+    except SQLAlchemyError as error:
+        complaint = f"The database does not answer: {error}"
+    if complaint:
+        log.warning(complaint)  # no reason to stop: /readyz says it too, and both may be put right while we run
+
+
+if not logging.getLogger().handlers:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+app = create_app()
