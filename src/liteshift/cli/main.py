@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
 from liteshift import __version__
+from liteshift.cli.migrate import migrate, plan, verify
+from liteshift.cli.options import config_defaults
+from liteshift.cli.render import printable
 from liteshift.errors import LiteshiftError
 
 
@@ -17,11 +22,19 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a LiteshiftError becomes `error:`, `hint:` and its exit code."""
+        signal.signal(signal.SIGTERM, _terminate)
         try:
             return super().invoke(ctx)
         except LiteshiftError as error:
             report_error(error)
             raise click.exceptions.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            click.echo("interrupted: what was begun has been undone", err=True)
+            raise click.exceptions.Exit(130) from error
+
+
+def _terminate(_: int, __: object) -> NoReturn:
+    raise KeyboardInterrupt  # so that a polite kill undoes what was begun, as ^C does
 
 
 def report_error(error: LiteshiftError) -> None:
@@ -30,12 +43,19 @@ def report_error(error: LiteshiftError) -> None:
         line = {"type": "error", "code": error.exit_code, "message": error.message, "hint": error.hint}
         click.echo(json.dumps(line), err=True)
         return
-    click.echo(f"error: {error.message}", err=True)
+    click.echo(f"error: {printable(error.message)}", err=True)
     if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+        click.echo(f"hint: {printable(error.hint)}", err=True)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="liteshift")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Move a live application from PostgreSQL to SQLite, prove that nothing was lost, and be able to go back."""
+    context.default_map = config_defaults(Path.cwd(), list(main.commands))
+
+
+main.add_command(plan)
+main.add_command(migrate)
+main.add_command(verify)

@@ -1,0 +1,219 @@
+"""What a PostgreSQL database holds, as its own catalog says: the words of the source's schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Name:
+    """A schema-qualified name, exactly as PostgreSQL stores it."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+class TypeKind(StrEnum):
+    """What a type is made of (`pg_type.typtype`, arrays told apart)."""
+
+    BASE = "base"
+    ARRAY = "array"
+    ENUM = "enum"
+    DOMAIN = "domain"
+    COMPOSITE = "composite"
+    RANGE = "range"
+    MULTIRANGE = "multirange"
+    PSEUDO = "pseudo"
+
+
+@dataclass(frozen=True, slots=True)
+class PgType:
+    """A type; `base` is a domain's base type or an array's element type.
+
+    Attributes:
+        extension: the extension that owns it, if one does.
+        delimiter: what stands between array elements of this type: `;` for box, else `,`.
+        typmod: a domain's modifier for its base type; -1 for none.
+        checks: a domain's constraints, as (name, expression with VALUE).
+    """
+
+    oid: int
+    name: Name
+    kind: TypeKind
+    base: PgType | None = None
+    extension: str | None = None
+    delimiter: str = ","
+    typmod: int = -1
+    labels: tuple[str, ...] = ()
+    not_null: bool = False
+    default: str | None = None
+    checks: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column.
+
+    Attributes:
+        typmod: the type's modifier as `pg_attribute.atttypmod`; -1 for none.
+        type_text: the type as PostgreSQL prints it.
+        default: the default's expression as PostgreSQL prints it.
+        generated: a generated column's expression.
+        identity: `always` or `by default` for an identity column.
+        sequence: the sequence that feeds it: its identity's, or the one its default calls.
+        collation: its collation where it isn't the type's own.
+    """
+
+    name: str
+    type: PgType
+    typmod: int
+    type_text: str
+    not_null: bool
+    default: str | None = None
+    generated: str | None = None
+    identity: str | None = None
+    sequence: Name | None = None
+    collation: str | None = None
+
+
+class ConstraintKind(StrEnum):
+    """The kinds of constraint a table can have."""
+
+    PRIMARY_KEY = "primary key"
+    UNIQUE = "unique"
+    FOREIGN_KEY = "foreign key"
+    CHECK = "check"
+    EXCLUSION = "exclusion"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a foreign key points at, and what happens when that changes."""
+
+    table: Name
+    columns: tuple[str, ...]
+    on_update: str
+    on_delete: str
+    match_full: bool
+    delete_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A table's constraint; `expression` is a CHECK's, `definition` the whole as PostgreSQL prints it."""
+
+    name: str
+    kind: ConstraintKind
+    columns: tuple[str, ...]
+    definition: str
+    expression: str | None = None
+    reference: Reference | None = None
+    deferrable: bool = False
+    deferred: bool = False
+    validated: bool = True
+    enforced: bool = True
+    nulls_not_distinct: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexKey:
+    """One key of an index: a column, or an expression."""
+
+    column: str | None
+    expression: str | None
+    descending: bool = False
+    nulls_first: bool = False
+    collation: str | None = None
+    default_opclass: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index that no constraint made."""
+
+    name: str
+    method: str
+    unique: bool
+    keys: tuple[IndexKey, ...]
+    definition: str
+    included: tuple[str, ...] = ()
+    predicate: str | None = None
+    nulls_not_distinct: bool = False
+    valid: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A sequence; `last_value` is None until it has been called."""
+
+    name: Name
+    start: int
+    increment: int
+    last_value: int | None
+    owner: tuple[Name, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An ordinary table, or the root of a partitioned one with its leaves.
+
+    Attributes:
+        rows: PostgreSQL's estimate of its rows, leaves included; -1 where it never counted them.
+        bytes: its heap and TOAST on the source's disk, leaves included.
+        partitions: the leaves, each with the constraints and indexes that are its own.
+        parents: the tables it inherits from, partitions aside.
+        replica_identity: `default`, `full`, `index` or `nothing`.
+    """
+
+    name: Name
+    columns: tuple[Column, ...]
+    constraints: tuple[Constraint, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    rows: int = 0
+    bytes: int = 0
+    partitioned: bool = False
+    partitions: tuple[Table, ...] = ()
+    parents: tuple[Name, ...] = ()
+    row_security: bool = False
+    unlogged: bool = False
+    replica_identity: str = "default"
+
+    @property
+    def primary_key(self) -> Constraint | None:
+        """Its primary key, if it has one."""
+        return next((c for c in self.constraints if c.kind is ConstraintKind.PRIMARY_KEY), None)
+
+    def column(self, name: str) -> Column:
+        """A column by its name."""
+        return next(column for column in self.columns if column.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherObject:
+    """Anything else in the database: a view, a function, a trigger, a policy …
+
+    Attributes:
+        kind: as PostgreSQL calls it, in lower case.
+        table: the table it stands on, where it stands on one.
+    """
+
+    kind: str
+    name: Name
+    table: Name | None = None
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """A whole database's schema at one moment."""
+
+    database: str
+    server_version: int
+    encoding: str
+    tables: tuple[Table, ...] = ()
+    sequences: tuple[Sequence, ...] = ()
+    others: tuple[OtherObject, ...] = field(default=())

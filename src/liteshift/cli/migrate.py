@@ -1,0 +1,143 @@
+"""`liteshift plan`, `migrate` and `verify`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from liteshift import migration
+from liteshift.cli import options, render, report
+from liteshift.ends import Source, Target
+from liteshift.errors import DifferencesFound, LossesNotAccepted
+from liteshift.plan import Plan, Severity
+from liteshift.plan import as_json as words_as_json
+from liteshift.reports import MigrateReport
+
+
+def open_source(given: str | None) -> Source:
+    """The PostgreSQL database that an argument or the environment names."""
+    from liteshift.postgres.connect import resolve
+    from liteshift.postgres.snapshot import PostgresSource
+
+    return PostgresSource(resolve(given))
+
+
+def open_target(path: Path) -> Target:
+    """The SQLite file at a path."""
+    # The wheel's SQLite sorts in memory, however large the index; Python's own spills to disk. While the file is being
+    # built nobody else has it open, so what the wheel is preferred for can't happen.
+    os.environ.setdefault("LITESHIFT_SQLITE", "stdlib")
+    from liteshift.sqlite.target import SqliteTarget
+
+    return SqliteTarget(path)
+
+
+@click.command()
+@click.argument("source", required=False)
+@options.choice_options
+@options.json_option
+def plan(source: str | None, profile: str, include: tuple[str, ...], exclude: tuple[str, ...], as_json: bool) -> None:
+    """Show what a move would do: what each table, column, constraint and index becomes, what is lost, and why.
+
+    SOURCE is a PostgreSQL URL, a conninfo string or service=NAME; without it, the environment's LITESHIFT_SOURCE.
+    """
+    found = migration.plan(open_source(source), options.choices(profile, include, exclude))
+    if as_json:
+        render.print_json(found)
+    else:
+        report.print_plan(render.console(), found, details=True)
+
+
+@click.command()
+@options.source_and_target
+@options.choice_options
+@click.option("--overwrite", is_flag=True, help="Replace TARGET once the new file is whole and verified.")
+@click.option(
+    "--accept-losses", is_flag=True, help="End with exit code 0 though objects are lost; rejected rows never are."
+)
+@options.json_option
+def migrate(
+    ends: tuple[str, ...],
+    profile: str,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    overwrite: bool,
+    accept_losses: bool,
+    as_json: bool,
+) -> None:
+    """Move SOURCE, a PostgreSQL database, into TARGET, a new SQLite file, and verify every row.
+
+    SOURCE is only read. TARGET appears whole and verified, or not at all.
+    """
+    given, path = options.split_ends(ends)
+    source, target = open_source(given), open_target(path)
+    out = render.console()
+
+    def show(found: Plan) -> None:
+        if as_json:
+            render.print_json({"type": "plan", **words_as_json(found)})
+        else:
+            report.print_plan(out, found, details=False)
+
+    with render.progress(as_json_lines=as_json) as progress:
+        done = migration.migrate(
+            source,
+            target,
+            options.choices(profile, include, exclude),
+            rejects=path.with_name(f"{path.name}.rejects.jsonl"),
+            overwrite=overwrite,
+            progress=progress,
+            show_plan=show,
+        )
+    if as_json:
+        render.print_json({"type": "report", **words_as_json(done)})
+    else:
+        report.print_report(out, done)
+    _judge(done, accept_losses)
+    if not as_json:
+        out.print(
+            render.cell(f"{done.target} holds every row of {done.source}, at position {done.position}", "bold green")
+        )
+
+
+def _judge(done: MigrateReport, accept_losses: bool) -> None:
+    if not done.verdict.equal:
+        raise DifferencesFound(
+            f"{done.target} was not put into place: it is not equal to {done.source}",
+            hint="The rows that differ are listed above; please report this with your table's definition.",
+        )
+    if done.rejected:
+        raise LossesNotAccepted(
+            f"{done.target} is in place, but {done.rejected} rows of {done.source} could not be carried",
+            hint=f"Look at {done.rejects_file}, mend the rows on the source, and migrate again with --overwrite.",
+        )
+    if done.plan.of(Severity.LOSS) and not accept_losses:
+        raise LossesNotAccepted(
+            f"{done.target} is in place with every row, but {done.losses} objects of {done.source} were not carried",
+            hint="They are listed above; if you can do without them, say --accept-losses.",
+        )
+
+
+@click.command()
+@options.source_and_target
+@options.choice_options
+@click.option("--limit", default=20, show_default=True, help="How many differing rows to show per table.")
+@options.json_option
+def verify(
+    ends: tuple[str, ...], profile: str, include: tuple[str, ...], exclude: tuple[str, ...], limit: int, as_json: bool
+) -> None:
+    """Compare every row of SOURCE and TARGET by value, and show each difference down to the column."""
+    given, path = options.split_ends(ends)
+    source, target = open_source(given), open_target(path)
+    with render.progress(as_json_lines=as_json) as progress:
+        verdict = migration.compare(
+            source, target, options.choices(profile, include, exclude), progress=progress, limit=limit
+        )
+    if as_json:
+        render.print_json({"type": "report", "equal": verdict.equal, **words_as_json(verdict)})
+    else:
+        report.print_verdict(render.console(), verdict)
+    if not verdict.equal:
+        raise DifferencesFound(f"{target.label} is not equal to {source.label}")

@@ -1,0 +1,93 @@
+"""Options and arguments that several commands share; each can also come from the environment or `liteshift.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from liteshift.errors import UsageError
+from liteshift.migration import Choices
+from liteshift.plan import Profile
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+CONFIG = "liteshift.toml"
+
+
+def json_option(command: Command) -> Command:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def choice_options(command: Command) -> Command:
+    """`--profile`, `--include` and `--exclude`."""
+    options = (
+        click.option(
+            "--profile",
+            type=click.Choice([profile.value for profile in Profile]),
+            default=Profile.SQLALCHEMY.value,
+            show_default=True,
+            envvar="LITESHIFT_PROFILE",
+            help="Whose habits the file follows: your ORM's, or plain STRICT tables.",
+        ),
+        click.option(
+            "--include", multiple=True, metavar="PATTERN", help="Only these tables (schema.table, * and ?); repeatable."
+        ),
+        click.option("--exclude", multiple=True, metavar="PATTERN", help="Not these tables; repeatable."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def choices(profile: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> Choices:
+    """What the shared options say."""
+    return Choices(Profile(profile), include, exclude)
+
+
+def source_and_target(command: Command) -> Command:
+    """`[SOURCE] TARGET`: with one argument it is the target, and the source is LITESHIFT_SOURCE."""
+    return click.argument("ends", nargs=-1, required=True, metavar="[SOURCE] TARGET")(command)
+
+
+def split_ends(ends: tuple[str, ...]) -> tuple[str | None, Path]:
+    """The source as given, None where the environment names it, and the target's path.
+
+    Raises:
+        UsageError: more than two arguments, or the two the wrong way round.
+    """
+    if len(ends) > 2:
+        raise UsageError("more than a source and a target is given", hint="It is: liteshift migrate SOURCE TARGET")
+    source, target = ends if len(ends) == 2 else (None, ends[0])
+    if "://" in target and not target.startswith("sqlite:"):
+        raise UsageError(
+            "the target is no SQLite file, but a URL" if source else "no target is given",
+            hint="The source comes first, then the file to make: liteshift migrate SOURCE app.db",
+        )
+    return source, Path(target.removeprefix("sqlite:///"))
+
+
+def config_defaults(folder: Path, commands: list[str]) -> dict[str, Any]:
+    """What `liteshift.toml` in a folder says, as Click's default map.
+
+    Keys outside a section hold for every command, those in `[migrate]` and so on for that one.
+
+    Raises:
+        UsageError: the file can't be read as TOML.
+    """
+    path = folder / CONFIG
+    if not path.exists():
+        return {}
+    try:
+        found = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path} can't be read: {error}", hint="It is a TOML file; see docs/cli.md.") from error
+    general = {key.replace("-", "_"): value for key, value in found.items() if not isinstance(value, dict)}
+    return {
+        name: general | {key.replace("-", "_"): value for key, value in found.get(name, {}).items()}
+        for name in commands
+    }

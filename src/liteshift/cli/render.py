@@ -1,0 +1,109 @@
+"""How things look on a terminal: tables to stdout, progress to stderr, names without control characters."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from liteshift.plan import as_json
+from liteshift.progress import Progress as Listener
+from liteshift.progress import Step
+
+
+def console() -> Console:
+    """Where tables are printed; as wide as the terminal, or wide enough where there is none."""
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=False)
+
+
+def printable(text: str) -> str:
+    """A text from a database without the characters that control a terminal or reorder what it shows."""
+    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
+
+
+def cell(text: str, style: str = "") -> Text:
+    """A text as a table's cell, never read as markup."""
+    return Text(printable(text), style=style)
+
+
+def table(*headings: str, title: str = "") -> Table:
+    """An empty table; a heading that begins with `>` is a column of numbers."""
+    made = Table(box=None, title=title or None, title_justify="left", header_style="bold", pad_edge=False)
+    for heading in headings:
+        made.add_column(heading.lstrip(">"), justify="right" if heading.startswith(">") else "left", overflow="fold")
+    return made
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on one line of stdout."""
+    click.echo(json.dumps(as_json(value), ensure_ascii=False))
+
+
+def size(count: int) -> str:
+    """Bytes for people: 1,536 is `1.5 KiB`."""
+    number = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TiB"
+
+
+class _Rate(ProgressColumn):
+    """Rows per second of a task."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="cyan")
+
+
+@contextmanager
+def progress(*, as_json_lines: bool, quiet: bool = False) -> Iterator[Listener]:
+    """What the stages tell their progress to: bars on a terminal, JSON lines on request, else nothing."""
+    if as_json_lines:
+        yield _JsonLines()
+    elif quiet or not sys.stderr.isatty():
+        yield lambda _: None
+    else:
+        columns = (
+            TextColumn("{task.fields[stage]:<7}"), TextColumn("{task.description}"), BarColumn(),
+            MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
+        )  # fmt: skip
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+            yield _Bars(bars)
+
+
+class _Bars:
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[tuple[str, str], Any] = {}
+
+    def __call__(self, step: Step) -> None:
+        key = (step.stage, step.subject)
+        if key not in self._tasks:
+            for task in self._tasks.values():
+                self._bars.update(task, visible=False)
+            self._tasks[key] = self._bars.add_task(printable(step.subject), stage=step.stage, total=step.total)
+        total = max(step.done, step.total) if step.total is not None else None
+        self._bars.update(self._tasks[key], completed=step.done, total=total)
+
+
+class _JsonLines:
+    """At most one line a second and subject, and one when it is finished."""
+
+    def __init__(self) -> None:
+        self._told = 0.0
+
+    def __call__(self, step: Step) -> None:
+        now = time.monotonic()
+        if now - self._told >= 1 or step.done == step.total:
+            self._told = now
+            print_json({"type": "progress", **as_json(step)})

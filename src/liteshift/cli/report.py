@@ -1,0 +1,126 @@
+"""What plans, moves and verdicts look like."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.padding import Padding
+
+from liteshift.cli.render import cell, size, table
+from liteshift.plan import Finding, Plan, Severity, TablePlan
+from liteshift.reports import MigrateReport, Verdict, VerifiedTable
+
+_HEADINGS = {
+    Severity.REFUSAL: ("refused: the move can't begin", "bold red"),
+    Severity.LOSS: ("lost: say --accept-losses once you can do without", "bold yellow"),
+    Severity.NOTE: ("good to know: nothing is lost", "bold"),
+}
+
+
+def print_plan(out: Console, plan: Plan, *, details: bool) -> None:
+    """The plan: every table, with details every column, constraint and index, and everything that is lost."""
+    out.print(
+        cell(f"{plan.database} (PostgreSQL {plan.server_version // 10000}) in the profile {plan.profile}", "bold")
+    )
+    overview = table("table", "becomes", ">columns", ">indexes", ">rows (estimate)", ">size there")
+    for item in plan.tables:
+        rows = f"{item.rows:,}" if item.rows >= 0 else "unknown"
+        numbers = (str(len(item.columns)), str(len(item.indexes)), rows, size(item.bytes))
+        overview.add_row(cell(str(item.source)), cell(item.target), *numbers)
+    out.print(overview)
+    if details:
+        for item in plan.tables:
+            _print_table(out, item)
+    print_findings(out, plan.findings)
+
+
+def _print_table(out: Console, item: TablePlan) -> None:
+    out.print()
+    out.print(cell(f"{item.source} becomes {item.target}", "bold"))
+    columns = table("column", "type", "becomes", "stored as", "rules")
+    for column in item.columns:
+        name = column.source if column.source == column.target else f"{column.source} → {column.target}"
+        rowid = item.key == (column.target,) and any(part.becomes == "the rowid" for part in item.objects)
+        rules = " ".join(rule for rule in column.rules if not rowid or not rule.startswith("DEFAULT"))
+        declared = "INTEGER" if rowid else column.declared
+        columns.add_row(*map(cell, (name, column.source_type, declared, column.form, rules)))
+    out.print(columns)
+    if item.objects:
+        objects = table("constraint or index", "kind", "becomes")
+        for part in item.objects:
+            objects.add_row(cell(part.name), cell(part.kind), cell(part.becomes or "not carried"))
+        out.print(objects)
+
+
+def print_findings(out: Console, findings: tuple[Finding, ...]) -> None:
+    """Refusals, losses and notes, each with its reason and the way round it; what is alike stands together."""
+    for severity, (heading, style) in _HEADINGS.items():
+        chosen = [finding for finding in findings if finding.severity is severity]
+        if not chosen:
+            continue
+        alike: dict[tuple[str, str, str, str], list[str]] = {}
+        for item in chosen:
+            alike.setdefault((item.kind, item.what, item.why, item.instead), []).append(item.subject)
+        out.print()
+        out.print(cell(f"{len(chosen)} {heading}", style))
+        for (kind, what, why, instead), subjects in alike.items():
+            count = f"{len(subjects)} × " if len(subjects) > 1 else ""
+            out.print(cell(f"  {count}{kind} {what}: {why}" + (f" ({instead})" if instead else "")))
+            out.print(Padding(cell(", ".join(subjects), "dim"), (0, 0, 0, 6)))
+
+
+def print_report(out: Console, report: MigrateReport) -> None:
+    """What a move did."""
+    out.print()
+    done = table("table", ">rows", ">rejected", ">seconds", ">rows/s", "verified")
+    verified = {item.source: item for item in report.verdict.tables}
+    for item in report.copied:
+        rate = f"{item.rows / item.seconds:,.0f}" if item.seconds > 0 else ""
+        verdict = verified[item.source]
+        numbers = (f"{item.rows:,}", f"{item.rejected:,}", f"{item.seconds:.2f}", rate)
+        done.add_row(cell(item.source), *numbers, cell(_verdict(verdict), "green" if verdict.equal else "bold red"))
+    out.print(done)
+    times = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
+    out.print(cell(f"{report.rows:,} rows in {len(report.copied)} tables, {size(report.bytes)}: {times}"))
+    if report.rejects_file:
+        out.print(
+            cell(f"{report.rejected:,} rows can't be carried; each is named in {report.rejects_file}", "bold yellow")
+        )
+    for orphan in report.orphans[:10]:
+        out.print(cell(f"without its parent, which was rejected: {orphan}", "yellow"))
+    print_differences(out, report.verdict)
+
+
+def print_verdict(out: Console, verdict: Verdict) -> None:
+    """What verify found."""
+    found = table("table", ">rows there", ">rows here", "verdict")
+    for item in verdict.tables:
+        style = "green" if item.equal else "bold red"
+        found.add_row(cell(item.source), f"{item.source_rows:,}", f"{item.target_rows:,}", cell(_verdict(item), style))
+    out.print(found)
+    print_differences(out, verdict)
+    word = "equal" if verdict.equal else "NOT equal"
+    style = "bold green" if verdict.equal else "bold red"
+    summary = f"{word}: {verdict.rows:,} rows in {len(verdict.tables)} tables, at position {verdict.position}"
+    out.print(cell(summary, style))
+
+
+def print_differences(out: Console, verdict: Verdict) -> None:
+    """Each row that differs, down to the column, with both values."""
+    for item in verdict.tables:
+        for found in item.differences:
+            key = ", ".join(f"{name}={value}" for name, value in found.key.items())
+            out.print(cell(f"{found.kind}: {item.source} {key}", "red"))
+            for name, (there, here) in found.columns.items():
+                out.print(cell(f"    {name}: {_value(there)} in PostgreSQL, {_value(here)} in SQLite"))
+        if item.more:
+            out.print(cell(f"there are more in {item.source}; --limit shows more of them", "red"))
+
+
+def _value(text: str | None) -> str:
+    return "NULL" if text is None else repr(text if len(text) <= 200 else text[:200] + "…")
+
+
+def _verdict(item: VerifiedTable) -> str:
+    if item.equal:
+        return "equal" if not item.rejected else f"equal but for {item.rejected:,} rejected"
+    return f"{len(item.differences)}{' or more' if item.more else ''} rows differ"

@@ -1,0 +1,61 @@
+"""PostgreSQL's COPY text format, one row per line (PostgreSQL manual, COPY, "Text Format")."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from liteshift.codec.values import Codec, SqliteValue
+
+NULL = "\\N"
+_UNESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_ESCAPED = str.maketrans({"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"})
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+def fields(line: bytes) -> list[str | None]:
+    """One row's texts; None for NULL.
+
+    Args:
+        line: the row as COPY sends it, its newline included.
+
+    Raises:
+        UnicodeDecodeError: the server sent what is no UTF-8 (an SQL_ASCII database may hold it).
+    """
+    text = line[:-1].decode()
+    parts = text.split("\t")
+    if "\\" not in text:
+        return list(parts)
+    return [None if part == NULL else _unescape(part) if "\\" in part else part for part in parts]
+
+
+def _unescape(part: str) -> str:
+    return _ESCAPE.sub(lambda match: _UNESCAPED.get(match[1], match[1]), part)
+
+
+def decode(codecs: Sequence[Codec], line: bytes) -> tuple[SqliteValue, ...]:
+    """One row as SQLite will hold it.
+
+    Raises:
+        Unrepresentable: a value that can't be carried.
+        UnicodeDecodeError: the server sent what is no UTF-8.
+    """
+    return tuple(
+        [None if text is None else codec.from_pg(text) for codec, text in zip(codecs, fields(line), strict=True)]
+    )
+
+
+def encode(codecs: Sequence[Codec], row: Sequence[SqliteValue]) -> bytes:
+    """One row as PostgreSQL's COPY would send it: the inverse of `decode`, byte for byte.
+
+    Raises:
+        ValueError: a stored value that its form never stores.
+    """
+    parts = [
+        NULL if value is None else codec.to_pg(value).translate(_ESCAPED)
+        for codec, value in zip(codecs, row, strict=True)
+    ]
+    return ("\t".join(parts) + "\n").encode()

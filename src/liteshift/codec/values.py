@@ -1,0 +1,282 @@
+"""The value contract: PostgreSQL's text to the value SQLite stores, and back, one pair of functions per stored form.
+
+The law: `to_pg(from_pg(t)) == t` for every text `t` that PostgreSQL prints in our session (ISO dates, UTC, shortest
+floats, hex bytea). What can't keep it raises `Unrepresentable` and is never stored. `from_pg` returns just what SQLite
+reads back from the declared column, so that affinity has nothing left to change.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache, partial
+
+from liteshift.codec import arrays
+
+SqliteValue = int | float | str | bytes | None
+
+_INT64 = range(-(2**63), 2**63)
+
+
+class Unrepresentable(ValueError):
+    """A value that SQLite can't hold under this contract; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """The two directions of one stored form; neither is ever given NULL."""
+
+    form: str
+    from_pg: Callable[[str], SqliteValue]
+    to_pg: Callable[[SqliteValue], str]
+
+
+@cache
+def codec(form: str) -> Codec:
+    """The codec of a stored form, as a plan names it: `integer`, `numeric(2)`, `array(,timestamp)` …
+
+    Raises:
+        KeyError: there is no such form.
+    """
+    name, _, argument = form.partition("(")
+    argument = argument.removesuffix(")")
+    if name == "array":
+        delimiter, element = argument[0], codec(argument[1:])
+        return Codec(form, partial(_array_from_pg, element, delimiter), partial(_array_to_pg, element, delimiter))
+    if name == "numeric":
+        return Codec(form, _numeric_from_pg, partial(_numeric_to_pg, int(argument)))
+    from_pg, to_pg = _FORMS[name]
+    return Codec(form, from_pg, to_pg)
+
+
+def _text(value: SqliteValue) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"text expected, found {value!r}")
+    return value
+
+
+def _integer_to_pg(value: SqliteValue) -> str:
+    if not isinstance(value, int):
+        raise ValueError(f"an integer expected, found {value!r}")
+    return str(value)
+
+
+def _boolean_from_pg(text: str) -> int:
+    return 1 if text == "t" else 0
+
+
+def _boolean_to_pg(value: SqliteValue) -> str:
+    if value == 1:
+        return "t"
+    if value == 0:
+        return "f"
+    raise ValueError(f"0 or 1 expected, found {value!r}")
+
+
+def _double_from_pg(text: str) -> float:
+    value = float(text)
+    if value != value:
+        raise Unrepresentable("NaN is NULL to SQLite")
+    if value == 0.0 and text[0] == "-":
+        raise Unrepresentable("SQLite drops the sign of -0 in a REAL column")
+    return value
+
+
+def _real_from_pg(text: str) -> float:
+    single: float = struct.unpack("f", struct.pack("f", _double_from_pg(text)))[0]
+    return single
+
+
+def _double_to_pg(value: SqliteValue) -> str:
+    return _float_text(_float(value), repr)
+
+
+def _real_to_pg(value: SqliteValue) -> str:
+    return _float_text(_float(value), _shortest_single)
+
+
+def _float(value: SqliteValue) -> float:
+    if isinstance(value, int | float):
+        return float(value)
+    raise ValueError(f"a number expected, found {value!r}")
+
+
+def _float_text(value: float, shortest: Callable[[float], str]) -> str:
+    """A float as PostgreSQL prints it: shortest digits, an exponent from 1e+15 up and below 1e-04."""
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    sign, digits, exponent = Decimal(shortest(value)).normalize().as_tuple()
+    if digits == (0,):
+        return "-0" if math.copysign(1.0, value) < 0 else "0"
+    figures = "".join(map(str, digits))
+    point = len(figures) + int(exponent)  # where the decimal point stands, counted from the first digit
+    minus = "-" if sign else ""
+    if point - 1 < -4 or point - 1 >= 15:
+        mantissa = figures[0] + ("." + figures[1:] if len(figures) > 1 else "")
+        return f"{minus}{mantissa}e{point - 1:+03d}"
+    if point <= 0:
+        return f"{minus}0.{'0' * -point}{figures}"
+    if point >= len(figures):
+        return f"{minus}{figures}{'0' * (point - len(figures))}"
+    return f"{minus}{figures[:point]}.{figures[point:]}"
+
+
+def _shortest_single(value: float) -> str:
+    for precision in range(1, 10):
+        text = f"{value:.{precision}g}"
+        if struct.unpack("f", struct.pack("f", float(text)))[0] == value:
+            return text
+    return repr(value)
+
+
+def _numeric_from_pg(text: str) -> int | float:
+    if text in ("NaN", "Infinity", "-Infinity"):
+        raise Unrepresentable(f"{text} is no number to SQLite's NUMERIC")
+    if "." not in text:
+        return int(text)
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def _numeric_to_pg(scale: int, value: SqliteValue) -> str:
+    if not isinstance(value, int | float):
+        raise ValueError(f"a number expected, found {value!r}")
+    exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-scale)) if scale > 0 else Decimal(value)
+    return f"{exact:f}"
+
+
+def _bytea_from_pg(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+def _bytea_to_pg(value: SqliteValue) -> str:
+    if not isinstance(value, bytes):
+        raise ValueError(f"a blob expected, found {value!r}")
+    return "\\x" + value.hex()
+
+
+def _uuid_from_pg(text: str) -> str:
+    return text.replace("-", "")
+
+
+def _uuid_to_pg(value: SqliteValue) -> str:
+    text = _text(value)
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _date_from_pg(text: str) -> str:
+    if len(text) != 10:
+        raise Unrepresentable(f"{_odd_time(text)} has no place in YYYY-MM-DD")
+    return text
+
+
+def _time_from_pg(text: str) -> str:
+    if text.startswith("24"):
+        raise Unrepresentable("24:00:00 is no time of day to other readers")
+    return text + ".000000" if len(text) == 8 else text.ljust(15, "0")
+
+
+def _time_to_pg(value: SqliteValue) -> str:
+    text = _text(value)
+    return text[:-7] if text.endswith(".000000") else text.rstrip("0")
+
+
+def _timestamp_from_pg(text: str) -> str:
+    if len(text) < 19 or text[4] != "-" or text.endswith("BC"):
+        raise Unrepresentable(f"{_odd_time(text)} has no place in YYYY-MM-DD HH:MM:SS.ffffff")
+    return text + ".000000" if len(text) == 19 else text.ljust(26, "0")
+
+
+def _timestamptz_from_pg(text: str) -> str:
+    return _timestamp_from_pg(text.removesuffix("+00"))
+
+
+def _timestamptz_to_pg(value: SqliteValue) -> str:
+    return _time_to_pg(value) + "+00"
+
+
+def _odd_time(text: str) -> str:
+    if "infinity" in text:
+        return text
+    return "a year before Christ" if text.endswith("BC") else "a year past 9999"
+
+
+_NUMBER = re.compile(r"\s*-?\d+(\.\d+)?([eE][+-]?\d+)?\s*", re.ASCII)
+
+
+def _json_from_pg(text: str) -> SqliteValue:
+    """A JSON column has NUMERIC affinity: a bare number would be rewritten, so one that would not survive is a blob."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    if text.removeprefix("-").isdigit() and str(int(text)) == text and int(text) in _INT64:
+        return int(text)
+    return text.encode()
+
+
+def _json_to_pg(value: SqliteValue) -> str:
+    if isinstance(value, bytes):
+        return value.decode()
+    return str(value) if isinstance(value, int) else _text(value)
+
+
+def _array_from_pg(element: Codec, delimiter: str, text: str) -> str:
+    bounds, items = arrays.split(text, delimiter)
+    stored = json.dumps(arrays.convert(items, partial(_to_json, element)), ensure_ascii=False)
+    return f'{{"bounds": "{bounds}", "elements": {stored}}}' if bounds else stored
+
+
+def _to_json(element: Codec, text: str) -> object:
+    """An element as JSON: a boolean or a number where that is exact, else a string."""
+    if element.form == "boolean":
+        return text == "t"
+    if element.form in ("double", "real", "bytea") or element.form.startswith("numeric"):
+        return text  # a string keeps NaN, -0, every digit, and JSON has no bytes
+    value = element.from_pg(text)
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _array_to_pg(element: Codec, delimiter: str, value: SqliteValue) -> str:
+    stored = json.loads(_text(value))
+    bounds, items = (stored["bounds"], stored["elements"]) if isinstance(stored, dict) else ("", stored)
+    return arrays.join(bounds, _array_texts(element, items), delimiter)
+
+
+def _array_texts(element: Codec, items: list[object]) -> arrays.Nested:
+    texts: arrays.Nested = []
+    for item in items:
+        if item is None:
+            texts.append(None)
+        elif isinstance(item, list):
+            texts.append(_array_texts(element, item))
+        elif isinstance(item, bool):
+            texts.append("t" if item else "f")
+        elif isinstance(item, str) and (
+            element.form in ("double", "real", "bytea") or element.form.startswith("numeric")
+        ):
+            texts.append(item)
+        elif isinstance(item, int | float | str):
+            texts.append(element.to_pg(item))
+        else:
+            raise ValueError(f"no array element: {item!r}")
+    return texts
+
+
+_FORMS: dict[str, tuple[Callable[[str], SqliteValue], Callable[[SqliteValue], str]]] = {
+    "integer": (int, _integer_to_pg),
+    "boolean": (_boolean_from_pg, _boolean_to_pg),
+    "double": (_double_from_pg, _double_to_pg),
+    "real": (_real_from_pg, _real_to_pg),
+    "text": (str, _text),
+    "bytea": (_bytea_from_pg, _bytea_to_pg),
+    "uuid": (_uuid_from_pg, _uuid_to_pg),
+    "date": (_date_from_pg, _text),
+    "time": (_time_from_pg, _time_to_pg),
+    "timestamp": (_timestamp_from_pg, _time_to_pg),
+    "timestamptz": (_timestamptz_from_pg, _timestamptz_to_pg),
+    "json": (_json_from_pg, _json_to_pg),
+}

@@ -1,0 +1,138 @@
+"""What the stages ask of the two ends, in their own words; the wings answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from liteshift.catalog import Catalog, Name
+
+Value = int | float | str | bytes | None
+
+
+class Snapshot(Protocol):
+    """The source as it was at one moment, however long that is looked at.
+
+    Attributes:
+        position: the log position (`pg_lsn` text) that it shows.
+    """
+
+    position: str
+
+    def catalog(self) -> Catalog:
+        """The whole schema."""
+        ...
+
+    def hold(self, tables: Sequence[Name]) -> None:
+        """Keep the tables' shape until the snapshot ends; readers and writers go on."""
+        ...
+
+    def lines(self, table: Name, columns: Sequence[str], *, with_children: bool) -> Iterator[bytes]:
+        """Every row in COPY's text format, as the heap has them."""
+        ...
+
+    def orphans(self, table: Name, columns: Sequence[str], parent: Name, keys: Sequence[str]) -> int:
+        """How many rows point at a parent that is not there."""
+        ...
+
+
+class Source(Protocol):
+    """The database to move away from.
+
+    Attributes:
+        label: what to call it in messages; never holds a password.
+    """
+
+    label: str
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Look at one moment; read-only.
+
+        Raises:
+            NoConnection: no connection, or no permission.
+        """
+        ...
+
+
+class Staging(Protocol):
+    """A file in the making, which nobody else has open."""
+
+    def execute(self, statements: Iterable[str]) -> None:
+        """Run schema statements."""
+        ...
+
+    def load(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
+        """Put rows into an empty table."""
+        ...
+
+    def set_sequence(self, table: str, value: int) -> None:
+        """Let AUTOINCREMENT go on after a value, even where a row with a higher key is gone."""
+        ...
+
+    def check(self) -> tuple[Sequence[str], Sequence[str]]:
+        """What `integrity_check` and `foreign_key_check` find; empty for nothing."""
+        ...
+
+    def seal(self) -> None:
+        """Finish the file and make it durable; from here on it is only read."""
+        ...
+
+    def rows(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
+        """Every row of the sealed file."""
+        ...
+
+    def publish(self) -> None:
+        """Put the sealed file in its place, whole and at once."""
+        ...
+
+
+class Rows(Protocol):
+    """Anything that gives a table's rows: a sealed staging file, or the target in its place."""
+
+    def rows(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
+        """Every row."""
+        ...
+
+
+class Reading(Rows, Protocol):
+    """The target at one moment."""
+
+    def require(self, tables: Mapping[str, Sequence[str]]) -> None:
+        """See that it has these tables with these columns.
+
+        Raises:
+            NotInitialised: it lacks one.
+        """
+        ...
+
+
+class Target(Protocol):
+    """The SQLite file to move to.
+
+    Attributes:
+        label: its path.
+    """
+
+    label: str
+
+    def staging(self, *, overwrite: bool) -> AbstractContextManager[Staging]:
+        """Begin a file beside the target; what is not published is removed at the end.
+
+        Raises:
+            LiteshiftError: the target exists and `overwrite` is not set, or its folder can't be written.
+            NoSpace: the disk is full.
+        """
+        ...
+
+    def reading(self) -> AbstractContextManager[Reading]:
+        """Look at the file in its place, at one moment.
+
+        Raises:
+            NotInitialised: there is no file.
+        """
+        ...
+
+    def size(self) -> int:
+        """The file's size in bytes; 0 where there is none."""
+        ...

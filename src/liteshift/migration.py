@@ -1,0 +1,120 @@
+"""The conductor: one stage after the other, from a source to a file in its place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from liteshift.ends import Source, Target
+from liteshift.plan import Plan, Profile
+from liteshift.progress import Progress, Step
+from liteshift.rejects import RejectFile
+from liteshift.reports import MigrateReport, Verdict
+from liteshift.stages.copy import check_file, copy_rows, make_indexes
+from liteshift.stages.prepare import prepare, refuse_unfit
+from liteshift.stages.verify import verify
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user decides about a plan.
+
+    Attributes:
+        profile: whose habits the file follows.
+        include: patterns of tables to carry; all where empty.
+        exclude: patterns of tables to leave out.
+    """
+
+    profile: Profile = Profile.SQLALCHEMY
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class _Clock:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self, stage: str, work: Callable[[], T]) -> T:
+        started = time.monotonic()
+        try:
+            return work()
+        finally:
+            self.seconds[stage] = time.monotonic() - started
+
+
+def plan(source: Source, choices: Choices) -> Plan:
+    """What a move would do; reads the catalog only."""
+    with source.snapshot() as snapshot:
+        return prepare(snapshot, choices.profile, choices.include, choices.exclude)
+
+
+def migrate(
+    source: Source,
+    target: Target,
+    choices: Choices,
+    *,
+    rejects: Path,
+    overwrite: bool,
+    progress: Progress,
+    show_plan: Callable[[Plan], None] = lambda _: None,
+) -> MigrateReport:
+    """Move everything: plan, copy, indexes, checks, verify, and only then the file into its place.
+
+    Args:
+        source: the database to move.
+        target: the file to make.
+        choices: what the user decides.
+        rejects: where rows that can't be carried are written down.
+        overwrite: replace a target that exists.
+        progress: told how far each stage has come.
+        show_plan: shown the plan before a byte is copied.
+
+    Raises:
+        NotFit: the plan has refusals.
+        LiteshiftError: anything that failed; nothing is left behind.
+    """
+    clock = _Clock()
+    with source.snapshot() as snapshot, target.staging(overwrite=overwrite) as staging, RejectFile(rejects) as reject:
+        found = clock.run("plan", lambda: prepare(snapshot, choices.profile, choices.include, choices.exclude))
+        show_plan(found)
+        refuse_unfit(found)
+        snapshot.hold([table.source for table in found.tables])
+        copied = clock.run("copy", lambda: copy_rows(snapshot, found, staging, progress, reject))
+        clock.run("index", lambda: make_indexes(found, staging, progress))
+        progress(Step("check", target.label, 0, None))
+        orphans = clock.run("check", lambda: check_file(staging, reject.count))
+        clock.run("seal", staging.seal)
+        verdict = clock.run("verify", lambda: verify(snapshot, staging, found, progress))
+        if verdict.equal:
+            staging.publish()
+        rejects_file = str(rejects) if reject.count else None
+    return MigrateReport(
+        source=source.label,
+        target=target.label,
+        position=verdict.position,
+        plan=found,
+        copied=copied,
+        verdict=verdict,
+        rejects_file=rejects_file,
+        orphans=orphans,
+        bytes=target.size(),
+        seconds=clock.seconds,
+    )
+
+
+def compare(source: Source, target: Target, choices: Choices, *, progress: Progress, limit: int) -> Verdict:
+    """Compare every row of the source with the target, each at one moment.
+
+    Raises:
+        NotInitialised: there is no target, or it lacks a table.
+    """
+    with source.snapshot() as snapshot, target.reading() as rows:
+        found = prepare(snapshot, choices.profile, choices.include, choices.exclude)
+        snapshot.hold([table.source for table in found.tables])
+        rows.require({table.target: [column.target for column in table.columns] for table in found.tables})
+        return verify(snapshot, rows, found, progress, limit=limit)

@@ -1,0 +1,133 @@
+"""What each object of the source becomes: decided before a byte is copied, shown to the user, then done exactly so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from liteshift.catalog import Name
+
+
+class Profile(StrEnum):
+    """Whose habits the file follows, so that an ORM reads it as if it had written it."""
+
+    SQLALCHEMY = "sqlalchemy"
+    DJANGO = "django"
+    PLAIN = "plain"
+
+
+class Severity(StrEnum):
+    """How much a finding weighs.
+
+    A NOTE loses nothing; a LOSS is a residue somebody must accept; a REFUSAL stops the move.
+    """
+
+    NOTE = "note"
+    LOSS = "loss"
+    REFUSAL = "refusal"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that does not arrive as it was.
+
+    Attributes:
+        kind: what it is about: `column`, `index`, `view` …
+        subject: which one, by its PostgreSQL name.
+        what: what happens to it.
+        why: the reason.
+        instead: the way round it, where there is one.
+    """
+
+    severity: Severity
+    kind: str
+    subject: str
+    what: str
+    why: str
+    instead: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """What a column becomes.
+
+    Attributes:
+        source: its name in PostgreSQL.
+        target: its name in SQLite.
+        source_type: its type as PostgreSQL prints it.
+        declared: its declared type in SQLite.
+        form: how its values are stored: the name of a codec.
+        rules: NOT NULL, DEFAULT and CHECK clauses, as SQLite text.
+    """
+
+    source: str
+    target: str
+    source_type: str
+    declared: str
+    form: str
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPlan:
+    """What a constraint or an index becomes; an empty `becomes` is one that is not carried."""
+
+    kind: str
+    name: str
+    becomes: str
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """What a table becomes.
+
+    Attributes:
+        rows: PostgreSQL's estimate, -1 where it has none.
+        bytes: its size on the source's disk.
+        key: the target's names of its key columns in key order; empty where it has none.
+        create: the CREATE TABLE statement.
+        indexes: the statements that make its indexes, after the rows.
+        sequence: the value its AUTOINCREMENT goes on from; None where it has no sequence.
+        inherited: whether to read its own rows only, not those of tables that inherit from it.
+    """
+
+    source: Name
+    target: str
+    columns: tuple[ColumnPlan, ...]
+    key: tuple[str, ...]
+    create: str
+    indexes: tuple[str, ...]
+    objects: tuple[ObjectPlan, ...]
+    rows: int
+    bytes: int
+    sequence: int | None = None
+    partitioned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole move, ready to be read or run."""
+
+    profile: Profile
+    database: str
+    server_version: int
+    tables: tuple[TablePlan, ...]
+    findings: tuple[Finding, ...]
+
+    def of(self, severity: Severity) -> tuple[Finding, ...]:
+        """The findings of one severity."""
+        return tuple(finding for finding in self.findings if finding.severity is severity)
+
+
+def as_json(value: Any) -> Any:
+    """Any of these words as plain JSON values; names become `schema.name`."""
+    if isinstance(value, Name):
+        return str(value)
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, tuple | list):
+        return [as_json(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {field: as_json(getattr(value, field)) for field in value.__dataclass_fields__}
+    return value

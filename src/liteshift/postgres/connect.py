@@ -1,0 +1,120 @@
+"""The one way to connect: read-only, with the session settings that the value contract is written for."""
+
+from __future__ import annotations
+
+import os
+
+import psycopg
+from psycopg import conninfo
+
+from liteshift.errors import LiteshiftError, NoConnection, UsageError
+
+# What PostgreSQL prints depends on these; the codecs read what it prints under them.
+SESSION = {
+    "application_name": "liteshift",
+    "bytea_output": "hex",
+    "client_encoding": "UTF8",
+    "datestyle": "ISO, YMD",
+    "default_transaction_read_only": "on",
+    "extra_float_digits": "1",
+    "idle_in_transaction_session_timeout": "0",
+    "intervalstyle": "iso_8601",
+    "lc_messages": "C",
+    "lc_monetary": "C",
+    "lock_timeout": "10s",
+    "row_security": "off",  # a policy that would hide rows is an error, not a smaller table
+    "search_path": "",  # every name PostgreSQL prints comes with its schema
+    "standard_conforming_strings": "on",
+    "statement_timeout": "0",
+    "timezone": "UTC",
+    "xmloption": "content",
+}
+
+
+def resolve(source: str | None) -> str:
+    """The conninfo that a user's source stands for.
+
+    Args:
+        source: a URL, a conninfo string, `service=NAME`, or None for the environment's LITESHIFT_SOURCE.
+
+    Raises:
+        UsageError: none is given, it can't be read, or an argument holds a password.
+    """
+    given = source or os.environ.get("LITESHIFT_SOURCE")
+    if not given:
+        raise UsageError(
+            "no source is given", hint="Name a PostgreSQL URL, or put it in the environment as LITESHIFT_SOURCE."
+        )
+    given = given.replace("postgresql+psycopg://", "postgresql://", 1)
+    try:
+        parts = conninfo.conninfo_to_dict(given)
+    except psycopg.ProgrammingError as error:
+        raise UsageError(
+            "the source can't be read as a PostgreSQL URL or conninfo string",
+            hint="It looks like postgresql://user@host:5432/database, or service=NAME.",
+        ) from error
+    if source and parts.get("password"):
+        raise UsageError(
+            "the source holds a password, which every user of this machine can read in the list of processes",
+            hint="Put the URL in the environment as LITESHIFT_SOURCE, or the password in PGPASSWORD or ~/.pgpass.",
+        )
+    return given
+
+
+def label(info: str) -> str:
+    """What to call a source in messages: host, port and database, never a user's password."""
+    parts = conninfo.conninfo_to_dict(info)
+    if "service" in parts:
+        return f"service {parts['service']}"
+    host = parts.get("host") or os.environ.get("PGHOST") or "local socket"
+    port = f":{parts['port']}" if parts.get("port") else ""
+    database = parts.get("dbname") or os.environ.get("PGDATABASE") or parts.get("user") or ""
+    return f"{host}{port}/{database}"
+
+
+def connect(info: str) -> psycopg.Connection[tuple[object, ...]]:
+    """A connection in autocommit mode with our settings.
+
+    Raises:
+        NoConnection: the server can't be reached or refuses; the message holds no password.
+    """
+    try:
+        connection = psycopg.connect(info, autocommit=True, prepare_threshold=None)
+    except psycopg.OperationalError as error:
+        raise NoConnection(f"no connection to {label(info)}: {_reason(error)}", hint=_hint(str(error))) from None
+    try:
+        for name, value in SESSION.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    except psycopg.Error as error:
+        if not isinstance(error, psycopg.errors.InsufficientPrivilege):
+            connection.close()
+            raise translate_error(error, label(info)) from error
+    return connection
+
+
+def translate_error(error: psycopg.Error, where: str) -> LiteshiftError:
+    """A server's error in our words; its text names objects, never values of rows."""
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return NoConnection(
+            f"no permission on {where}: {_reason(error)}",
+            hint="Grant SELECT on the tables and USAGE on their schemas, or connect as their owner.",
+        )
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        return NoConnection(f"the connection to {where} broke: {_reason(error)}", hint="Run the same command again.")
+    return LiteshiftError(f"{where} answered: {_reason(error)}")
+
+
+def _reason(error: psycopg.Error) -> str:
+    primary = error.diag.message_primary
+    if primary:
+        return primary
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _hint(text: str) -> str:
+    if "password" in text:
+        return "Put the right password in PGPASSWORD or ~/.pgpass, or the whole URL in LITESHIFT_SOURCE."
+    if "does not exist" in text:
+        return "Look at the name; psql -l lists the databases."
+    return "Look whether the server runs and listens there: pg_isready -h HOST -p PORT."

@@ -1,0 +1,214 @@
+"""Reads the source's catalog: one query per file in `sql/`, put together into the words of `catalog`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import dict_row
+
+from liteshift.catalog import (
+    Catalog,
+    Column,
+    Constraint,
+    ConstraintKind,
+    Index,
+    IndexKey,
+    Name,
+    OtherObject,
+    PgType,
+    Reference,
+    Sequence,
+    Table,
+    TypeKind,
+)
+
+Row = dict[str, Any]
+
+
+def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
+    """The whole schema, as the connection's transaction sees it."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        answers = {name: _ask(cursor, name) for name in ("database", "tables", "columns", "constraints", "indexes")}
+        answers |= {name: _ask(cursor, name) for name in ("types", "sequences", "others")}
+    database = answers["database"][0]
+    tables = _tables(answers)
+    others = [_other(row) for row in answers["others"]]
+    if database["large_objects"]:
+        others.append(OtherObject("large objects", Name("", f"{database['large_objects']} large objects")))
+    return Catalog(
+        database=database["database"],
+        server_version=database["server_version"],
+        encoding=database["encoding"],
+        tables=tables,
+        sequences=tuple(_sequence(row) for row in answers["sequences"]),
+        others=tuple(others),
+    )
+
+
+@cache
+def _query(name: str) -> LiteralString:
+    return (files(__package__) / "sql" / f"{name}.sql").read_text()
+
+
+def _ask(cursor: psycopg.Cursor[Row], name: str) -> list[Row]:
+    return cursor.execute(_query(name)).fetchall()
+
+
+def _types(rows: list[Row]) -> Mapping[int, PgType]:
+    by_oid = {row["oid"]: row for row in rows}
+
+    @cache
+    def make(oid: int) -> PgType:
+        row = by_oid[oid]
+        base = make(row["base"]) if row["base"] in by_oid else None
+        return PgType(
+            oid=oid,
+            name=Name(row["schema"], row["name"]),
+            kind=TypeKind(row["kind"]),
+            base=base,
+            extension=row["extension"],
+            delimiter=row["delimiter"],
+            typmod=row["typmod"],
+            labels=tuple(row["labels"] or ()),
+            not_null=row["not_null"],
+            default=row["default"],
+            checks=tuple((name, text) for name, text in row["checks"] or ()),
+        )
+
+    return {oid: make(oid) for oid in by_oid}
+
+
+def _tables(answers: Mapping[str, list[Row]]) -> tuple[Table, ...]:
+    types = _types(answers["types"])
+    columns: dict[int, list[Column]] = defaultdict(list)
+    constraints: dict[int, list[Constraint]] = defaultdict(list)
+    indexes: dict[int, list[Index]] = defaultdict(list)
+    for row in answers["columns"]:
+        columns[row["table"]].append(_column(row, types))
+    for row in answers["constraints"]:
+        if not row["inherited"]:
+            constraints[row["table"]].append(_constraint(row))
+    for row in answers["indexes"]:
+        indexes[row["table"]].append(_index(row))
+    rows = {row["oid"]: row for row in answers["tables"]}
+    leaves: dict[int, list[Row]] = defaultdict(list)
+    for row in rows.values():
+        if row["partition"] and not row["partitioned"]:
+            leaves[_root(row, rows)].append(row)
+
+    def make(row: Row) -> Table:
+        oid = row["oid"]
+        below = tuple(make(leaf) for leaf in leaves[oid])
+        parents = [] if row["partition"] else row["parents"] or []
+        return Table(
+            name=Name(row["schema"], row["name"]),
+            columns=tuple(columns[oid]),
+            constraints=tuple(constraints[oid]),
+            indexes=tuple(indexes[oid]),
+            rows=sum(max(leaf.rows, 0) for leaf in below) if row["partitioned"] else row["rows"],
+            bytes=row["bytes"] + sum(leaf.bytes for leaf in below),
+            partitioned=row["partitioned"],
+            partitions=below,
+            parents=tuple(Name(rows[oid]["schema"], rows[oid]["name"]) for oid in parents if oid in rows),
+            row_security=row["row_security"],
+            unlogged=row["unlogged"],
+            replica_identity=row["replica_identity"],
+        )
+
+    return tuple(make(row) for row in rows.values() if not row["partition"])
+
+
+def _root(row: Row, rows: Mapping[int, Row]) -> int:
+    while row["partition"]:
+        row = rows[row["parents"][0]]
+    oid: int = row["oid"]
+    return oid
+
+
+def _column(row: Row, types: Mapping[int, PgType]) -> Column:
+    sequence = Name(row["sequence_schema"], row["sequence_name"]) if row["sequence_name"] else None
+    return Column(
+        name=row["name"],
+        type=types[row["type"]],
+        typmod=row["typmod"],
+        type_text=row["type_text"],
+        not_null=row["not_null"],
+        default=row["default"],
+        generated=row["generated"],
+        identity=row["identity"],
+        sequence=sequence,
+        collation=row["collation"],
+    )
+
+
+def _constraint(row: Row) -> Constraint:
+    reference = None
+    if row["kind"] == "foreign key":
+        reference = Reference(
+            table=Name(row["ref_schema"], row["ref_table"]),
+            columns=tuple(row["ref_columns"]),
+            on_update=row["on_update"],
+            on_delete=row["on_delete"],
+            match_full=row["match_full"],
+            delete_columns=tuple(row["delete_columns"]),
+        )
+    return Constraint(
+        name=row["name"],
+        kind=ConstraintKind(row["kind"]),
+        columns=tuple(row["columns"]),
+        definition=row["definition"],
+        expression=row["expression"],
+        reference=reference,
+        deferrable=row["deferrable"],
+        deferred=row["deferred"],
+        validated=row["validated"],
+        enforced=row["enforced"],
+        nulls_not_distinct=row["nulls_not_distinct"],
+    )
+
+
+def _index(row: Row) -> Index:
+    keys = tuple(
+        IndexKey(
+            column=key["column"],
+            expression=key["expression"],
+            descending=key["descending"],
+            nulls_first=key["nulls_first"],
+            collation=key["collation"],
+            default_opclass=key["default_opclass"],
+        )
+        for key in row["keys"]
+        if not key["included"]
+    )
+    return Index(
+        name=row["name"],
+        method=row["method"],
+        unique=row["unique"],
+        keys=keys,
+        definition=row["definition"],
+        included=tuple(key["column"] for key in row["keys"] if key["included"]),
+        predicate=row["predicate"],
+        nulls_not_distinct=row["nulls_not_distinct"],
+        valid=row["valid"],
+    )
+
+
+def _sequence(row: Row) -> Sequence:
+    owner = (Name(row["owner_schema"], row["owner_table"]), row["owner_column"]) if row["owner_table"] else None
+    return Sequence(
+        name=Name(row["schema"], row["name"]),
+        start=row["start"],
+        increment=row["increment"],
+        last_value=row["last_value"],
+        owner=owner,
+    )
+
+
+def _other(row: Row) -> OtherObject:
+    table = Name(row["table_schema"], row["table_name"]) if row["table_name"] else None
+    return OtherObject(row["kind"], Name(row["schema"], row["name"]), table, row["definition"])

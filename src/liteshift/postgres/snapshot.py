@@ -1,0 +1,87 @@
+"""One moment of the source: a read-only transaction that sees the same rows however long it lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from liteshift.catalog import Catalog, Name
+from liteshift.postgres.connect import connect, label, translate_error
+from liteshift.postgres.schema import read_catalog
+
+
+class PostgresSource:
+    """The PostgreSQL database to move away from; see `liteshift.ends.Source`."""
+
+    def __init__(self, info: str) -> None:
+        self._info = info
+        self.label = label(info)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[PostgresSnapshot]:
+        """A repeatable-read, read-only transaction on a connection of its own.
+
+        Raises:
+            NoConnection: no connection, or no permission.
+            LiteshiftError: the server answered with another error.
+        """
+        connection = connect(self._info)
+        try:
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            position = connection.execute(
+                "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text"
+            ).fetchone()
+            yield PostgresSnapshot(connection, str(position[0]) if position else "")
+        except psycopg.Error as error:
+            raise translate_error(error, self.label) from error
+        finally:
+            connection.close()
+
+
+class PostgresSnapshot:
+    """See `liteshift.ends.Snapshot`."""
+
+    def __init__(self, connection: psycopg.Connection[Any], position: str) -> None:
+        self._connection = connection
+        self.position = position
+
+    def catalog(self) -> Catalog:
+        """The whole schema."""
+        return read_catalog(self._connection)
+
+    def hold(self, tables: Sequence[Name]) -> None:
+        """Take the lock that a SELECT takes, on all tables at once: from here on nobody can alter them."""
+        if tables:
+            names = sql.SQL(", ").join(_table(name) for name in tables)
+            self._connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
+
+    def lines(self, table: Name, columns: Sequence[str], *, with_children: bool) -> Iterator[bytes]:
+        """Every row in COPY's text format, as the heap has them."""
+        query = sql.SQL("COPY (SELECT {} FROM {} {}) TO STDOUT").format(
+            sql.SQL(", ").join(map(sql.Identifier, columns)), sql.SQL("" if with_children else "ONLY"), _table(table)
+        )
+        with self._connection.cursor() as cursor, cursor.copy(query) as copy:
+            while data := copy.read():
+                yield bytes(data)
+
+    def orphans(self, table: Name, columns: Sequence[str], parent: Name, keys: Sequence[str]) -> int:
+        """How many rows point at a parent that is not there."""
+        pairs = list(zip(columns, keys, strict=True))
+        query = sql.SQL("SELECT count(*) FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})").format(
+            _table(table),
+            sql.SQL(" AND ").join(sql.SQL("c.{} IS NOT NULL").format(sql.Identifier(own)) for own, _ in pairs),
+            _table(parent),
+            sql.SQL(" AND ").join(
+                sql.SQL("p.{} = c.{}").format(sql.Identifier(key), sql.Identifier(own)) for own, key in pairs
+            ),
+        )
+        row = self._connection.execute(query).fetchone()
+        return int(row[0]) if row else 0
+
+
+def _table(name: Name) -> sql.Identifier:
+    return sql.Identifier(name.schema, name.name)

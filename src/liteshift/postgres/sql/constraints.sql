@@ -1,0 +1,37 @@
+-- Constraints of tables, with the names of their columns in key order; a partition's inherited ones are its root's.
+SELECT k.conrelid::int8 AS table,
+       k.conname AS name,
+       CASE k.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique' WHEN 'f' THEN 'foreign key'
+                      WHEN 'c' THEN 'check' WHEN 'x' THEN 'exclusion' END AS kind,
+       ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(num, pos)
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num
+              ORDER BY u.pos) AS columns,
+       pg_catalog.pg_get_constraintdef(k.oid) AS definition,
+       CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END AS expression,
+       rn.nspname AS ref_schema,
+       rc.relname AS ref_table,
+       ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(num, pos)
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num
+              ORDER BY u.pos) AS ref_columns,
+       ARRAY(SELECT a.attname::text
+               FROM jsonb_array_elements_text(coalesce(nullif(to_jsonb(k) -> 'confdelsetcols', 'null'), '[]')) u(num)
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num::int) AS delete_columns,
+       k.confupdtype AS on_update,
+       k.confdeltype AS on_delete,
+       k.confmatchtype = 'f' AS match_full,
+       k.condeferrable AS deferrable,
+       k.condeferred AS deferred,
+       k.convalidated AS validated,
+       coalesce((to_jsonb(k) ->> 'conenforced')::bool, true) AS enforced,
+       k.conparentid <> 0 OR (k.contype = 'c' AND NOT k.conislocal) AS inherited,
+       coalesce((SELECT (to_jsonb(i) ->> 'indnullsnotdistinct')::bool
+                   FROM pg_catalog.pg_index i WHERE i.indexrelid = k.conindid AND k.contype = 'u'), false)
+         AS nulls_not_distinct
+  FROM pg_catalog.pg_constraint k
+  JOIN pg_catalog.pg_class c ON c.oid = k.conrelid AND c.relkind IN ('r', 'p')
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_class rc ON rc.oid = k.confrelid AND k.contype = 'f'
+  LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace
+ WHERE k.contype IN ('p', 'u', 'f', 'c', 'x')
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+ ORDER BY k.conrelid, k.contype, k.conname;

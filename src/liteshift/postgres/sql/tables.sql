@@ -1,0 +1,23 @@
+-- Tables, partitioned roots and partitions, in the user's schemas; an extension's own tables are not the user's.
+SELECT c.oid::int8 AS oid,
+       n.nspname AS schema,
+       c.relname AS name,
+       c.relkind = 'p' AS partitioned,
+       c.relispartition AS partition,
+       c.reltuples::int8 AS rows,
+       CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END AS bytes,
+       c.relrowsecurity AS row_security,
+       c.relpersistence = 'u' AS unlogged,
+       CASE c.relreplident WHEN 'd' THEN 'default' WHEN 'f' THEN 'full' WHEN 'i' THEN 'index' ELSE 'nothing' END
+         AS replica_identity,
+       (SELECT array_agg(i.inhparent::int8 ORDER BY i.inhseqno)
+          FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid) AS parents
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p')
+   AND c.relpersistence <> 't'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+   AND n.nspname NOT LIKE 'pg\_toast%'
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ ORDER BY n.nspname, c.relname;

@@ -1,0 +1,132 @@
+"""What was done and what was found, for people and for machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from liteshift.plan import Plan, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that can't be carried.
+
+    Attributes:
+        table: its table on the source.
+        key: its key's values as PostgreSQL prints them, by column; the row's number in the copy where it has none.
+        column: the column whose value can't be carried.
+        reason: why.
+    """
+
+    table: str
+    key: dict[str, str | None]
+    column: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedTable:
+    """One table's copy: rows that arrived, rows rejected, seconds taken."""
+
+    source: str
+    target: str
+    rows: int
+    rejected: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One row that is not the same on both sides.
+
+    Attributes:
+        kind: `missing` on the target, `extra` there, or `different`.
+        key: the row's key, or the whole row where the table has none.
+        columns: for a different row: each differing column with the source's and the target's value, as texts.
+    """
+
+    kind: str
+    key: dict[str, str | None]
+    columns: dict[str, tuple[str | None, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedTable:
+    """One table compared on both sides.
+
+    Attributes:
+        source_rows: rows on the source.
+        target_rows: rows on the target.
+        rejected: source rows that can't be carried, and so are not missed.
+        differences: the rows that differ; not more than were asked for.
+        more: whether there are more of them.
+    """
+
+    source: str
+    target: str
+    source_rows: int
+    target_rows: int
+    rejected: int
+    differences: tuple[Difference, ...]
+    more: bool
+    seconds: float
+
+    @property
+    def equal(self) -> bool:
+        """Whether every row that can be carried is there, and no other."""
+        return not self.differences
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What verify found, at one position of the source's log."""
+
+    position: str
+    tables: tuple[VerifiedTable, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether all tables are equal."""
+        return all(table.equal for table in self.tables)
+
+    @property
+    def rows(self) -> int:
+        """How many of the source's rows were compared."""
+        return sum(table.source_rows for table in self.tables)
+
+
+@dataclass(frozen=True, slots=True)
+class MigrateReport:
+    """A whole move.
+
+    Attributes:
+        bytes: the size of the new file.
+        orphans: rows whose parent was rejected, as foreign_key_check words them.
+        seconds: how long each stage took.
+    """
+
+    source: str
+    target: str
+    position: str
+    plan: Plan
+    copied: tuple[CopiedTable, ...]
+    verdict: Verdict
+    rejects_file: str | None
+    orphans: tuple[str, ...]
+    bytes: int
+    seconds: dict[str, float]
+
+    @property
+    def rows(self) -> int:
+        """How many rows arrived."""
+        return sum(table.rows for table in self.copied)
+
+    @property
+    def rejected(self) -> int:
+        """How many rows can't be carried."""
+        return sum(table.rejected for table in self.copied)
+
+    @property
+    def losses(self) -> int:
+        """How many objects were not carried as they were."""
+        return len(self.plan.of(Severity.LOSS))

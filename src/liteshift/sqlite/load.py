@@ -1,0 +1,130 @@
+"""Builds the target in a staging file beside it, with every safety off, and puts it into place whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+from liteshift.ends import Value
+from liteshift.errors import LiteshiftError
+from liteshift.sqlite.connect import connect
+from liteshift.sqlite.faults import os_error
+from liteshift.sqlite.library import dbapi
+from liteshift.sqlite.quote import quote
+from liteshift.sqlite.scan import scan
+
+SIDECARS = ("-wal", "-shm", "-journal")
+_BATCH = 1000
+
+# Nobody else has the staging file open and a crash throws it away, so it needs no journal and no syncs.
+LOADING = (
+    "PRAGMA page_size=4096",
+    "PRAGMA journal_mode=OFF",
+    "PRAGMA synchronous=OFF",
+    "PRAGMA locking_mode=EXCLUSIVE",
+    "PRAGMA foreign_keys=OFF",
+    "PRAGMA ignore_check_constraints=ON",  # integrity_check judges them all at the end
+    "PRAGMA cache_size=-64000",
+    "PRAGMA trusted_schema=OFF",
+)
+
+
+class SqliteStaging:
+    """See `liteshift.ends.Staging`."""
+
+    def __init__(self, connection: dbapi.Connection, staged: Path, target: Path, *, overwrite: bool) -> None:
+        self._connection = connection
+        self._staged = staged
+        self._target = target
+        self._overwrite = overwrite
+
+    def execute(self, statements: Iterable[str]) -> None:
+        """Run schema statements."""
+        for statement in statements:
+            self._connection.execute(statement).close()
+
+    def load(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
+        """Put rows into an empty table, in one transaction."""
+        names, marks = ", ".join(map(quote, columns)), ", ".join("?" * len(columns))
+        statement = f"INSERT INTO {quote(table)} ({names}) VALUES ({marks})"  # noqa: S608 - every name is quoted
+        source = iter(rows)
+        self._connection.execute("BEGIN").close()
+        while batch := list(islice(source, _BATCH)):
+            self._connection.executemany(statement, batch).close()
+        self._connection.execute("COMMIT").close()
+
+    def set_sequence(self, table: str, value: int) -> None:
+        """Let AUTOINCREMENT go on after a value, even where a row with a higher key is gone."""
+        self._connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,)).close()
+        self._connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, value)).close()
+
+    def check(self) -> tuple[Sequence[str], Sequence[str]]:
+        """What `integrity_check` and `foreign_key_check` find; empty for nothing."""
+        self._connection.execute("PRAGMA ignore_check_constraints=OFF").close()
+        integrity = [text for (text,) in self._connection.execute("PRAGMA integrity_check")]
+        orphans = [
+            f"{table} row {rowid} points at a row of {parent} that is not there"
+            for table, rowid, parent, _ in self._connection.execute("PRAGMA foreign_key_check")
+        ]
+        return [] if integrity == ["ok"] else integrity, orphans
+
+    def seal(self) -> None:
+        """Finish the file and make it durable: statistics, WAL mode with an empty log, fsync."""
+        self._connection.execute("ANALYZE").close()
+        self._connection.close()
+        with closing(dbapi.connect(self._staged, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        _sync(self._staged, os.O_RDONLY)
+
+    def rows(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
+        """Every row of the sealed file, read from it as anyone would."""
+        with closing(connect(self._staged, read_only=True)) as connection:
+            yield from scan(connection, table, columns)
+
+    def publish(self) -> None:
+        """Put the sealed file in its place, whole and at once.
+
+        A target that came into being meanwhile is not replaced unasked.
+
+        Raises:
+            LiteshiftError: the target is there or in use.
+        """
+        try:
+            if self._overwrite:
+                self._refuse_open_target()
+                for suffix in SIDECARS:  # a log of the old file beside the new one would damage it
+                    Path(f"{self._target}{suffix}").unlink(missing_ok=True)
+                self._staged.replace(self._target)
+            else:
+                os.link(self._staged, self._target)  # unlike a rename, it fails where something stands
+        except OSError as error:
+            raise os_error(error, f"{self._target} can't be put into place") from error
+        _sync(self._target.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+    def _refuse_open_target(self) -> None:
+        """Replacing a file under an application that has it open would split it in two."""
+        if not self._target.exists():
+            return
+        with closing(dbapi.connect(self._target, isolation_level=None, timeout=0)) as connection:
+            try:
+                connection.execute("PRAGMA locking_mode=EXCLUSIVE").close()
+                connection.execute("BEGIN EXCLUSIVE").close()
+                connection.execute("ROLLBACK").close()
+            except dbapi.OperationalError as error:
+                raise LiteshiftError(
+                    f"{self._target} is in use, and replacing it now would lose what is written to it",
+                    hint="Stop what uses it, or name another target.",
+                ) from error
+            except dbapi.DatabaseError:
+                return  # no database: --overwrite was said, and nobody has it open as one
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

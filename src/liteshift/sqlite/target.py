@@ -1,0 +1,120 @@
+"""The SQLite file to move to: begun, read, measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from glob import escape
+from pathlib import Path
+
+from liteshift.ends import Value
+from liteshift.errors import LiteshiftError, NotInitialised
+from liteshift.sqlite.connect import connect
+from liteshift.sqlite.faults import explained, os_error
+from liteshift.sqlite.library import dbapi
+from liteshift.sqlite.load import LOADING, SIDECARS, SqliteStaging
+from liteshift.sqlite.scan import scan
+
+
+class SqliteTarget:
+    """The SQLite file to move to; see `liteshift.ends.Target`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.label = str(path)
+
+    @contextmanager
+    def staging(self, *, overwrite: bool) -> Iterator[SqliteStaging]:
+        """Begin a file beside the target; what is not published is removed at the end.
+
+        Raises:
+            LiteshiftError: the target exists and `overwrite` is not set, or is no file.
+            NoConnection: its folder can't be written.
+            NoSpace: the disk is full.
+        """
+        self._refuse_unfit(overwrite)
+        _remove_abandoned(self.path)
+        staged = self.path.with_name(f".{self.path.name}.{os.getpid()}.staging")
+        try:
+            os.close(os.open(staged, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+        except OSError as error:
+            raise os_error(error, f"{self.label} can't be written") from error
+        try:
+            with explained(self.label):
+                connection = dbapi.connect(staged, isolation_level=None)
+                with closing(connection):
+                    for pragma in LOADING:
+                        connection.execute(pragma).close()
+                    yield SqliteStaging(connection, staged, self.path, overwrite=overwrite)
+        finally:
+            for leftover in (staged, *(Path(f"{staged}{suffix}") for suffix in SIDECARS)):
+                leftover.unlink(missing_ok=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[SqliteReading]:
+        """Look at the file in its place, in one read transaction.
+
+        Raises:
+            NotInitialised: there is no file.
+        """
+        if not self.path.exists():
+            raise NotInitialised(f"there is no file {self.label}", hint="Make it with: liteshift migrate SOURCE TARGET")
+        with explained(self.label), closing(connect(self.path, read_only=True)) as connection:
+            connection.execute("BEGIN").close()
+            yield SqliteReading(connection, self.label)
+
+    def size(self) -> int:
+        """The file's size in bytes; 0 where there is none."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def _refuse_unfit(self, overwrite: bool) -> None:
+        if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
+            raise LiteshiftError(f"{self.label} is not an ordinary file", hint="Name a new file.")
+        if not self.path.parent.is_dir():
+            raise LiteshiftError(
+                f"{self.label} can't be made: there is no folder {self.path.parent}",
+                hint=f"Make it first: mkdir -p {self.path.parent}",
+            )
+        beside = [f"{self.path}{suffix}" for suffix in ("", *SIDECARS) if os.path.lexists(f"{self.path}{suffix}")]
+        if beside and not overwrite:
+            raise LiteshiftError(
+                f"{beside[0]} exists already, and liteshift overwrites nothing unasked",
+                hint="Name another target, or say --overwrite to replace it once the new file is whole.",
+            )
+
+
+class SqliteReading:
+    """See `liteshift.ends.Reading`."""
+
+    def __init__(self, connection: dbapi.Connection, label: str) -> None:
+        self._connection = connection
+        self._label = label
+
+    def rows(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
+        """Every row."""
+        return scan(self._connection, table, columns)
+
+    def require(self, tables: Mapping[str, Sequence[str]]) -> None:
+        """See that the file has these tables with these columns.
+
+        Raises:
+            NotInitialised: it lacks one.
+        """
+        for table, columns in tables.items():
+            found = {name for (name,) in self._connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+            for column in columns:
+                if column not in found:
+                    missing = f"the column {column} of the table {table}" if found else f"the table {table}"
+                    raise NotInitialised(
+                        f"{self._label} lacks {missing}",
+                        hint="Was it migrated with other choices? Say the same --profile, --include and --exclude.",
+                    )
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Staging files of runs that were killed: their process is gone."""
+    for staged in target.parent.glob(f".{escape(target.name)}.*.staging*"):
+        number = staged.name.removeprefix(f".{target.name}.").split(".")[0]
+        if number.isdigit() and not Path(f"/proc/{number}").exists() and Path("/proc/self").exists():
+            staged.unlink(missing_ok=True)

@@ -1,0 +1,122 @@
+"""Copies every row of the plan into the staging file, then makes the indexes and checks the whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from liteshift.codec.copy_text import decode, fields
+from liteshift.codec.values import Codec, Unrepresentable, codec
+from liteshift.ends import Snapshot, Staging, Value
+from liteshift.errors import LiteshiftError
+from liteshift.plan import Plan, TablePlan
+from liteshift.progress import Progress, Step
+from liteshift.reports import CopiedTable, Reject
+
+_TELL_EVERY = 2000  # rows
+
+
+def copy_rows(
+    snapshot: Snapshot, plan: Plan, staging: Staging, progress: Progress, reject: Callable[[Reject], None]
+) -> tuple[CopiedTable, ...]:
+    """Copy every table.
+
+    Args:
+        snapshot: the source at one moment.
+        plan: what to copy.
+        staging: an empty file.
+        progress: told about rows as they come.
+        reject: told about each row that can't be carried; the copy goes on.
+    """
+    staging.execute(table.create for table in plan.tables)
+    copied = []
+    for table in plan.tables:
+        rows = _TableCopy(table, progress, reject)
+        started = time.monotonic()
+        lines = snapshot.lines(
+            table.source, [column.source for column in table.columns], with_children=table.partitioned
+        )
+        staging.load(table.target, [column.target for column in table.columns], rows.values(lines))
+        if table.sequence is not None:
+            staging.set_sequence(table.target, table.sequence)
+        seconds = time.monotonic() - started
+        copied.append(CopiedTable(str(table.source), table.target, rows.count, rows.rejected, seconds))
+    return tuple(copied)
+
+
+def make_indexes(plan: Plan, staging: Staging, progress: Progress) -> None:
+    """Make every index, after the rows."""
+    statements = [(table.target, statement) for table in plan.tables for statement in table.indexes]
+    for done, (target, statement) in enumerate(statements, start=1):
+        staging.execute([statement])
+        progress(Step("index", target, done, len(statements)))
+
+
+def check_file(staging: Staging, rejected: int) -> tuple[str, ...]:
+    """SQLite's own checks of the whole file.
+
+    Args:
+        staging: the loaded file.
+        rejected: how many rows were left out; their children may point nowhere.
+
+    Returns:
+        Rows without their parent, which only rejected rows excuse.
+
+    Raises:
+        LiteshiftError: the file is not sound, or rows point nowhere though none was rejected.
+    """
+    unsound, orphans = staging.check()
+    if unsound:
+        raise LiteshiftError(f"the new file is not sound: {'; '.join(unsound[:5])}")
+    if orphans and not rejected:
+        raise LiteshiftError(f"the new file breaks a foreign key: {'; '.join(orphans[:5])}")
+    return tuple(orphans)
+
+
+class _TableCopy:
+    """One table's rows on their way, counted."""
+
+    def __init__(self, table: TablePlan, progress: Progress, reject: Callable[[Reject], None]) -> None:
+        self.count = 0
+        self.rejected = 0
+        self._table = table
+        self._codecs = [codec(column.form) for column in table.columns]
+        self._progress = progress
+        self._reject = reject
+
+    def values(self, lines: Iterator[bytes]) -> Iterator[Sequence[Value]]:
+        """Each line's row as SQLite will hold it; what can't be carried is rejected and passed over."""
+        codecs, name = self._codecs, str(self._table.source)
+        total = self._table.rows if self._table.rows >= 0 else None
+        self._progress(Step("copy", name, 0, total))
+        for line in lines:
+            try:
+                row = decode(codecs, line)
+            except (Unrepresentable, UnicodeDecodeError):
+                self.rejected += 1
+                self._reject(explain_reject(self._table, codecs, line, self.count + self.rejected))
+                continue
+            self.count += 1
+            if self.count % _TELL_EVERY == 0:
+                self._progress(Step("copy", name, self.count, total))
+            yield row
+        self._progress(Step("copy", name, self.count, self.count))
+
+
+def explain_reject(table: TablePlan, codecs: Sequence[Codec], line: bytes, number: int) -> Reject:
+    """Which row it is, and which value can't be carried."""
+    name = str(table.source)
+    try:
+        texts = fields(line)
+    except UnicodeDecodeError:
+        return Reject(name, {"row": str(number)}, "", "its text is not UTF-8")
+    keys = {
+        column.source: text for column, text in zip(table.columns, texts, strict=True) if column.target in table.key
+    }
+    for column, own, text in zip(table.columns, codecs, texts, strict=True):
+        try:
+            if text is not None:
+                own.from_pg(text)
+        except Unrepresentable as error:
+            return Reject(name, keys or {"row": str(number)}, column.source, str(error))
+    raise AssertionError("a row was rejected for no reason")

@@ -1,0 +1,123 @@
+"""Columns: declared type, stored form, NOT NULL, DEFAULT and CHECK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from liteshift.catalog import Column, PgType, Table, TypeKind
+from liteshift.plan import ColumnPlan, Finding, Profile, Severity
+from liteshift.translate.expressions import Operand, Untranslatable, translate, translate_default
+from liteshift.translate.names import Namespace, quote
+from liteshift.translate.typemap import Target, Unsupported, target
+
+Report = Callable[[Finding], None]
+
+_INTEGERS = ("int2", "int4", "int8")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedColumn:
+    """A column with what the other translators must know of it."""
+
+    source: Column
+    plan: ColumnPlan
+    operand: Operand
+
+
+def plan_columns(table: Table, profile: Profile, report: Report) -> tuple[PlannedColumn, ...]:
+    """What each column becomes; losses and refusals are reported."""
+    names = Namespace([])
+    primary = table.primary_key.columns if table.primary_key else ()
+    planned = []
+    for column in table.columns:
+        subject = f"{table.name}.{column.name}"
+        try:
+            kind = target(column.type, column.typmod, profile)
+        except Unsupported as error:
+            report(Finding(Severity.REFUSAL, "column", subject, "can't be carried", str(error), "exclude the table"))
+            kind = Target("TEXT", "text", "other")
+        if kind.loss:
+            what = f"{column.type_text} becomes {kind.declared}"
+            report(
+                Finding(Severity.LOSS, "column", subject, what, f"the values are exact; what is lost is {kind.loss}")
+            )
+        name = names.claim_plain(column.name)
+        if name != column.name:
+            report(_renamed("column", subject, name))
+        rules = _rules(column, kind, quote(name), subject, column.name in primary, report)
+        plan = ColumnPlan(column.name, name, column.type_text, kind.declared, kind.form, rules)
+        planned.append(PlannedColumn(column, plan, Operand(quote(name), kind.family, kind.form)))
+    return tuple(planned)
+
+
+def is_rowid(table: Table, column: Column) -> bool:
+    """Whether a column is its table's single-column integer primary key, which SQLite makes the rowid."""
+    primary = table.primary_key
+    base = column.type
+    while base.kind is TypeKind.DOMAIN and base.base:
+        base = base.base
+    is_integer = base.name.schema == "pg_catalog" and base.name.name in _INTEGERS
+    return primary is not None and primary.columns == (column.name,) and is_integer
+
+
+def _renamed(kind: str, subject: str, name: str) -> Finding:
+    why = "SQLite takes names that differ only in case for one, and keeps sqlite_ for itself"
+    return Finding(Severity.NOTE, kind, subject, f"is called {name}", why)
+
+
+def _rules(
+    column: Column, kind: Target, sql: str, subject: str, in_primary_key: bool, report: Report
+) -> tuple[str, ...]:
+    rules = []
+    if column.not_null or in_primary_key or _domain_not_null(column.type):
+        rules.append("NOT NULL")
+    default = _default(column, kind, subject, report)
+    if default is not None:
+        rules.append(f"DEFAULT {default}")
+    checks = [check.replace("{}", sql) for check in kind.checks] + _domain_checks(column, kind, sql, subject, report)
+    if checks:
+        rules.append(f"CHECK ({' AND '.join(checks)})")
+    return tuple(rules)
+
+
+def _domain_not_null(source: PgType) -> bool:
+    while source.kind is TypeKind.DOMAIN and source.base:
+        if source.not_null:
+            return True
+        source = source.base
+    return False
+
+
+def _domain_checks(column: Column, kind: Target, sql: str, subject: str, report: Report) -> list[str]:
+    checks = []
+    source = column.type
+    while source.kind is TypeKind.DOMAIN and source.base:
+        for name, expression in source.checks:
+            try:
+                checks.append(translate(expression, {"VALUE": Operand(sql, kind.family, kind.form)}))
+            except Untranslatable as error:
+                what = f"the rule {name} of the domain {source.name} is not carried"
+                report(Finding(Severity.LOSS, "domain rule", subject, what, f"not translated: {error}"))
+        source = source.base
+    return checks
+
+
+def _default(column: Column, kind: Target, subject: str, report: Report) -> str | None:
+    """The default as SQL, or None: a sequence's is the rowid's business, or named as lost by `sequences`."""
+    text, source = column.default, column.type
+    while text is None and source.kind is TypeKind.DOMAIN and source.base:
+        text, source = source.default, source.base
+    if text is None or column.sequence is not None:
+        return None
+    try:
+        default = translate_default(text, kind.family, kind.form)
+    except Untranslatable as error:
+        report(
+            Finding(Severity.LOSS, "default", subject, f"the default {text} is not carried", f"not translated: {error}")
+        )
+        return None
+    if "strftime" in default:
+        why = "SQLite's clock has milliseconds, PostgreSQL's microseconds"
+        report(Finding(Severity.NOTE, "default", subject, f"{text} is given in milliseconds", why))
+    return default

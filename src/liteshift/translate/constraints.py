@@ -1,0 +1,110 @@
+"""Keys, foreign keys and CHECKs: table constraints of CREATE TABLE, or indexes where SQLite has no constraint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from liteshift.catalog import Constraint, ConstraintKind, Name, Table
+from liteshift.plan import Finding, ObjectPlan, Severity
+from liteshift.translate.columns import PlannedColumn, Report
+from liteshift.translate.expressions import Operand, Untranslatable, translate
+from liteshift.translate.names import quote
+
+_ACTIONS = {"a": "", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+
+
+def constraint_clause(
+    table: Table,
+    constraint: Constraint,
+    columns: Mapping[str, PlannedColumn],
+    tables: Mapping[Name, tuple[str, Mapping[str, str]]],
+    report: Report,
+) -> str:
+    """A constraint as a clause of CREATE TABLE; empty where it is not carried, which is then reported.
+
+    Args:
+        table: the table it stands on.
+        constraint: any but a rowid's primary key, which is its column's business.
+        columns: the table's columns by source name.
+        tables: every table of the plan by source name: its target name, and its columns' target names.
+        report: takes the findings.
+    """
+    subject = f"{table.name}.{constraint.name}"
+    if constraint.kind is ConstraintKind.CHECK:
+        return _check(constraint, columns, subject, report)
+    if constraint.kind is ConstraintKind.FOREIGN_KEY:
+        return _foreign_key(constraint, columns, tables, subject, report)
+    if constraint.kind is ConstraintKind.EXCLUSION:
+        lost(report, "exclusion constraint", subject, "SQLite has none")
+        return ""
+    if constraint.deferrable:
+        what = "is checked at every statement, not at the end of the transaction"
+        report(Finding(Severity.LOSS, constraint.kind, subject, what, "SQLite defers foreign keys only"))
+    word = "PRIMARY KEY" if constraint.kind is ConstraintKind.PRIMARY_KEY else "UNIQUE"
+    names = ", ".join(quote(columns[name].plan.target) for name in constraint.columns)
+    if constraint.nulls_not_distinct:
+        return ""  # `null_blind_index` keeps it
+    return f"CONSTRAINT {quote(constraint.name)} {word} ({names})"
+
+
+def null_blind_index(name: str, table: str, keys: list[str]) -> str:
+    """UNIQUE NULLS NOT DISTINCT, which SQLite can't say, as an index over each key and whether it is NULL."""
+    terms = ", ".join(f"coalesce({key}, ''), {key} IS NULL" for key in keys)
+    return f"CREATE UNIQUE INDEX {quote(name)} ON {quote(table)} ({terms})"
+
+
+def lost(report: Report, kind: str, subject: str, why: str, instead: str = "") -> None:
+    """Report an object that is not carried."""
+    report(Finding(Severity.LOSS, kind, subject, "is not carried", why, instead))
+
+
+def _check(constraint: Constraint, columns: Mapping[str, PlannedColumn], subject: str, report: Report) -> str:
+    if not constraint.validated or not constraint.enforced:
+        lost(report, "check", subject, "it is NOT VALID or NOT ENFORCED on the source: rows may break it")
+        return ""
+    operands: dict[str, Operand] = {name: column.operand for name, column in columns.items()}
+    try:
+        return f"CONSTRAINT {quote(constraint.name)} CHECK ({translate(constraint.expression or '', operands)})"
+    except Untranslatable as error:
+        lost(report, "check", subject, f"not translated: {error}", f"it was: {constraint.definition}")
+        return ""
+
+
+def _foreign_key(
+    constraint: Constraint,
+    columns: Mapping[str, PlannedColumn],
+    tables: Mapping[Name, tuple[str, Mapping[str, str]]],
+    subject: str,
+    report: Report,
+) -> str:
+    reference = constraint.reference
+    assert reference is not None  # noqa: S101 - the catalog gives every foreign key its reference
+    if reference.table not in tables:
+        lost(report, "foreign key", subject, f"the table {reference.table} is not part of the move")
+        return ""
+    if not constraint.enforced:
+        lost(report, "foreign key", subject, "it is NOT ENFORCED on the source: rows may break it")
+        return ""
+    if reference.delete_columns:
+        what = "ON DELETE sets all its columns, not some of them"
+        report(Finding(Severity.LOSS, "foreign key", subject, what, "SQLite knows no column list there"))
+    target_name, target_columns = tables[reference.table]
+    own = [quote(columns[name].plan.target) for name in constraint.columns]
+    theirs = ", ".join(quote(target_columns[name]) for name in reference.columns)
+    clause = (
+        f"CONSTRAINT {quote(constraint.name)} FOREIGN KEY ({', '.join(own)}) REFERENCES {quote(target_name)} ({theirs})"
+    )
+    for event, letter in (("UPDATE", reference.on_update), ("DELETE", reference.on_delete)):
+        if _ACTIONS[letter]:
+            clause += f" ON {event} {_ACTIONS[letter]}"
+    if constraint.deferrable:
+        clause += f" DEFERRABLE INITIALLY {'DEFERRED' if constraint.deferred else 'IMMEDIATE'}"
+    if reference.match_full and len(own) > 1:  # SQLite reads MATCH FULL and does MATCH SIMPLE
+        same = " AND ".join(f"({own[0]} IS NULL) = ({name} IS NULL)" for name in own[1:])
+        clause += f",\n  CONSTRAINT {quote(constraint.name + '_full')} CHECK ({same})"
+    return clause
+
+
+def carried(constraint: Constraint, clause: str) -> ObjectPlan:
+    """How the plan shows a constraint."""
+    return ObjectPlan(constraint.kind, constraint.name, clause)

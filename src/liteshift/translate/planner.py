@@ -1,0 +1,274 @@
+"""From a catalog to a plan: what every object of the source becomes, and what does not arrive as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+
+from liteshift.catalog import Catalog, Constraint, ConstraintKind, Index, Name, Table
+from liteshift.catalog import Sequence as PgSequence
+from liteshift.errors import UsageError
+from liteshift.plan import Finding, ObjectPlan, Plan, Profile, Severity, TablePlan
+from liteshift.translate.columns import PlannedColumn, Report, is_rowid, plan_columns
+from liteshift.translate.constraints import carried, constraint_clause, lost, null_blind_index
+from liteshift.translate.indexes import index_statement
+from liteshift.translate.names import Namespace, quote
+from liteshift.translate.residue import report_others
+
+
+def make_plan(
+    catalog: Catalog,
+    profile: Profile,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    orphans: Mapping[tuple[Name, str], int] = MappingProxyType({}),
+) -> Plan:
+    """Decide what every object becomes.
+
+    Args:
+        catalog: the source's schema.
+        profile: whose habits the file follows.
+        include: patterns of `schema.table` to carry, all where empty; `*` and `?` as in a shell.
+        exclude: patterns of `schema.table` to leave out.
+        orphans: rows that break a foreign key, by table and name, of the keys in `doubtful_foreign_keys`.
+
+    Raises:
+        UsageError: a pattern that names no table.
+    """
+    findings: list[Finding] = []
+    chosen = _chosen(catalog, include, exclude, findings.append)
+    namespace = Namespace(table.name.schema for table in chosen)
+    targets = {table.name: namespace.claim(table.name) for table in chosen}
+    for table in chosen:
+        if targets[table.name] != table.name.name:
+            why = "SQLite has one namespace, blind to case, without schemas"
+            findings.append(Finding(Severity.NOTE, "table", str(table.name), f"is called {targets[table.name]}", why))
+    columns = {table.name: plan_columns(table, profile, findings.append) for table in chosen}
+    known = {
+        name: (targets[name], {column.source.name: column.plan.target for column in planned})
+        for name, planned in columns.items()
+    }
+    sequences = {sequence.name: sequence for sequence in catalog.sequences}
+    strict = profile is Profile.PLAIN
+    tables = tuple(
+        _Table(table, columns[table.name], known, namespace, sequences, orphans, strict, findings.append).plan()
+        for table in chosen
+    )
+    report_others(catalog, chosen, findings.append)
+    return Plan(profile, catalog.database, catalog.server_version, tables, tuple(findings))
+
+
+def _chosen(catalog: Catalog, include: Sequence[str], exclude: Sequence[str], report: Report) -> list[Table]:
+    names = [str(table.name) for table in catalog.tables]
+    for pattern in (*include, *exclude):
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise UsageError(
+                f"the pattern {pattern} names no table of {catalog.database}",
+                hint="Patterns are schema.table; liteshift plan lists the tables.",
+            )
+    chosen = []
+    for table in catalog.tables:
+        name = str(table.name)
+        wanted = not include or any(fnmatchcase(name, pattern) for pattern in include)
+        if not wanted or any(fnmatchcase(name, pattern) for pattern in exclude):
+            report(Finding(Severity.NOTE, "table", name, "is left out", "as --include and --exclude say"))
+        elif not table.columns:
+            lost(report, "table", name, "SQLite has no table without columns")
+        else:
+            chosen.append(table)
+    return chosen
+
+
+def lifted_foreign_keys(table: Table) -> list[tuple[Constraint, int]]:
+    """Foreign keys that stand on partitions only, each once and with how many partitions have it.
+
+    They are lifted to the whole table; where some partitions lack one, their rows have to obey it already.
+    """
+    lifted: dict[tuple[object, ...], tuple[Constraint, int]] = {}
+    for leaf in table.partitions:
+        for constraint in leaf.constraints:
+            if constraint.kind is ConstraintKind.FOREIGN_KEY:
+                identity = (constraint.columns, constraint.reference)
+                first, holders = lifted.get(identity, (constraint, 0))
+                lifted[identity] = (first, holders + 1)
+    return list(lifted.values())
+
+
+def doubtful_foreign_keys(catalog: Catalog) -> list[tuple[Table, Constraint]]:
+    """Foreign keys that PostgreSQL itself does not vouch for on every row: NOT VALID, or on some partitions only."""
+    doubtful = []
+    for table in catalog.tables:
+        lifted = [constraint for constraint, _ in lifted_foreign_keys(table)]
+        not_valid = [
+            constraint
+            for constraint in table.constraints
+            if constraint.kind is ConstraintKind.FOREIGN_KEY and not constraint.validated and constraint.enforced
+        ]
+        doubtful += [(table, constraint) for constraint in (*not_valid, *lifted)]
+    return doubtful
+
+
+class _Table:
+    """The plan of one table."""
+
+    def __init__(
+        self,
+        table: Table,
+        columns: Sequence[PlannedColumn],
+        known: Mapping[Name, tuple[str, Mapping[str, str]]],
+        namespace: Namespace,
+        sequences: Mapping[Name, PgSequence],
+        orphans: Mapping[tuple[Name, str], int],
+        strict: bool,
+        report: Report,
+    ) -> None:
+        self._table = table
+        self._columns = {column.source.name: column for column in columns}
+        self._known = known
+        self._target = known[table.name][0]
+        self._namespace = namespace
+        self._sequences = sequences
+        self._orphans = orphans
+        self._strict = strict
+        self._report = report
+        self._objects: list[ObjectPlan] = []
+
+    def plan(self) -> TablePlan:
+        table = self._table
+        rowid = next((column for column in self._columns.values() if is_rowid(table, column.source)), None)
+        next_value = self._sequence(rowid)
+        lines = [
+            self._column_line(column, column is rowid, next_value is not None) for column in self._columns.values()
+        ]
+        indexes: list[str] = []
+        for constraint in (*table.constraints, *self._lifted_foreign_keys()):
+            if rowid is not None and constraint.kind is ConstraintKind.PRIMARY_KEY:
+                self._objects.append(carried(constraint, "the rowid"))
+                continue
+            broken = self._orphans.get((table.name, constraint.name), 0)
+            if broken:
+                why = f"{broken} rows point at a row that is not there"
+                lost(self._report, "foreign key", f"{table.name}.{constraint.name}", why, "mend the rows first")
+                continue
+            clause = constraint_clause(table, constraint, self._columns, self._known, self._report)
+            if clause:
+                lines.append(clause)
+            elif constraint.nulls_not_distinct:
+                keys = [quote(self._columns[name].plan.target) for name in constraint.columns]
+                name = self._namespace.claim(Name(table.name.schema, constraint.name))
+                clause = null_blind_index(name, self._target, keys)
+                indexes.append(clause)
+            self._objects.append(carried(constraint, clause))
+        for index in (*table.indexes, *self._lifted_indexes()):
+            indexes += self._index(index)
+        self._notes()
+        primary = table.primary_key
+        key = tuple(self._columns[name].plan.target for name in primary.columns) if primary else ()
+        create = f"CREATE TABLE {quote(self._target)} (\n  " + ",\n  ".join(lines) + "\n)"
+        return TablePlan(
+            source=table.name,
+            target=self._target,
+            columns=tuple(column.plan for column in self._columns.values()),
+            key=key,
+            create=create + " STRICT" if self._strict else create,
+            indexes=tuple(indexes),
+            objects=tuple(self._objects),
+            rows=table.rows,
+            bytes=table.bytes,
+            sequence=next_value,
+            partitioned=table.partitioned,
+        )
+
+    def _column_line(self, column: PlannedColumn, is_key: bool, counts: bool) -> str:
+        plan = column.plan
+        if not is_key:
+            return " ".join([quote(plan.target), plan.declared, *plan.rules])
+        primary = self._table.primary_key
+        assert primary is not None  # noqa: S101 - a rowid is a primary key
+        words = [quote(plan.target), "INTEGER", "NOT NULL", f"CONSTRAINT {quote(primary.name)} PRIMARY KEY"]
+        words += ["AUTOINCREMENT"] if counts else []
+        return " ".join([*words, *(rule for rule in plan.rules if rule.startswith("CHECK"))])
+
+    def _sequence(self, rowid: PlannedColumn | None) -> int | None:
+        """The value AUTOINCREMENT goes on from; sequences of other columns are reported as lost."""
+        found = None
+        for column in self._columns.values():
+            if column.source.sequence is None:
+                continue
+            sequence = self._sequences[column.source.sequence]
+            subject = f"{self._table.name}.{column.source.name}"
+            if column is not rowid:
+                what = f"no longer gets its value from the sequence {sequence.name}"
+                why = "SQLite numbers only a single-column integer primary key"
+                self._report(Finding(Severity.LOSS, "default", subject, what, why, "the application gives the value"))
+                continue
+            found = sequence.start - sequence.increment if sequence.last_value is None else sequence.last_value
+            if sequence.increment != 1:
+                what = f"counts by 1, not by {sequence.increment}"
+                self._report(Finding(Severity.LOSS, "sequence", subject, what, "AUTOINCREMENT has no increment"))
+        return found
+
+    def _index(self, index: Index) -> list[str]:
+        name = self._namespace.claim(Name(self._table.name.schema, index.name))
+        statement = index_statement(self._table, index, name, self._target, self._columns, self._report)
+        self._objects.append(ObjectPlan("unique index" if index.unique else "index", index.name, statement))
+        return [statement] if statement else []
+
+    def _lifted_foreign_keys(self) -> list[Constraint]:
+        for leaf in self._table.partitions:
+            for constraint in leaf.constraints:
+                if constraint.kind in (ConstraintKind.CHECK, ConstraintKind.EXCLUSION):
+                    subject = f"{leaf.name}.{constraint.name}"
+                    lost(self._report, constraint.kind, subject, "it stands on one partition only")
+        lifted = lifted_foreign_keys(self._table)
+        for constraint, holders in lifted:
+            what = "stands on the whole table"
+            why = f"{holders} of {len(self._table.partitions)} partitions have it; they become one table"
+            self._report(Finding(Severity.NOTE, "foreign key", f"{self._table.name}.{constraint.name}", what, why))
+        return [constraint for constraint, _ in lifted]
+
+    def _lifted_indexes(self) -> list[Index]:
+        """Indexes that stand on partitions only: one of each shape for the whole table."""
+        lifted: dict[tuple[object, ...], Index] = {}
+        for leaf in self._table.partitions:
+            for index in leaf.indexes:
+                subject = f"{leaf.name}.{index.name}"
+                if index.unique:
+                    what, why = "can't be carried, and it is a unique rule", "it stands on one partition only"
+                    self._report(Finding(Severity.REFUSAL, "unique index", subject, what, why, "exclude the table"))
+                    continue
+                shape = (index.keys, index.predicate, index.method, index.included)
+                kept = lifted.setdefault(shape, index)
+                if kept is not index:
+                    what, why = f"is one with {kept.name}", "the partitions become one table"
+                    self._report(Finding(Severity.NOTE, "index", subject, what, why))
+            for constraint in leaf.constraints:
+                if constraint.kind in (ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY):
+                    subject, why = f"{leaf.name}.{constraint.name}", "it stands on one partition only"
+                    what = "can't be carried, and it is a unique rule"
+                    self._report(Finding(Severity.REFUSAL, constraint.kind, subject, what, why, "exclude the table"))
+        return [replace(index, unique=False) for index in lifted.values()]
+
+    def _notes(self) -> None:
+        table, subject = self._table, str(self._table.name)
+        if table.partitioned:
+            what = f"its {len(table.partitions)} partitions become one table"
+            self._report(Finding(Severity.NOTE, "table", subject, what, "SQLite has no partitions"))
+        for parent in table.parents:
+            what = f"no longer shows its rows in {parent}"
+            self._report(Finding(Severity.LOSS, "inheritance", subject, what, "SQLite has no inheritance"))
+        if table.row_security:
+            what = "row level security is not carried: every connection sees every row"
+            self._report(Finding(Severity.LOSS, "row level security", subject, what, "SQLite has no users"))
+        for column in self._columns.values():
+            name = f"{subject}.{column.source.name}"
+            if column.source.generated is not None:
+                what = "holds its values as they are, and is no longer computed"
+                why = f"the expression {column.source.generated} is not translated"
+                self._report(Finding(Severity.LOSS, "generated column", name, what, why))
+            if column.source.collation is not None:
+                what = f"sorts by code point, not by {column.source.collation}"
+                self._report(Finding(Severity.LOSS, "collation", name, what, "SQLite does not have this collation"))

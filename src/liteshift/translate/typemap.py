@@ -1,0 +1,175 @@
+"""THE type table: what each PostgreSQL type is declared as, how its values are stored, and what is lost.
+
+It drives the DDL, the choice of codec, the docs and the tests. A type that is not in it is not known to liteshift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from liteshift.catalog import PgType, TypeKind
+from liteshift.plan import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a type becomes.
+
+    Attributes:
+        declared: the declared type.
+        form: the codec's name.
+        family: what its values can be compared with, for the expression translator.
+        checks: rules on a value, as SQLite text with `{}` for the quoted column.
+        loss: what is lost beside the values, which never are; empty for nothing.
+    """
+
+    declared: str
+    form: str
+    family: str
+    checks: tuple[str, ...] = ()
+    loss: str = ""
+
+
+class Unsupported(ValueError):
+    """No stored form keeps this type's values; the message says why."""
+
+
+_NO_NUL = "instr({}, char(0)) = 0"
+
+# PostgreSQL type -> (declared by SQLAlchemy, form, family). STRICT tables take the class of the form instead.
+_SCALARS: dict[str, tuple[str, str, str]] = {
+    "int2": ("SMALLINT", "integer", "integer"),
+    "int4": ("INTEGER", "integer", "integer"),
+    "int8": ("BIGINT", "integer", "integer"),
+    "oid": ("BIGINT", "integer", "integer"),
+    "bool": ("BOOLEAN", "boolean", "boolean"),
+    "float4": ("FLOAT", "real", "float"),
+    "float8": ("FLOAT", "double", "float"),
+    "bytea": ("BLOB", "bytea", "bytea"),
+    "uuid": ("CHAR(32)", "uuid", "uuid"),
+    "date": ("DATE", "date", "date"),
+    "time": ("TIME", "time", "time"),
+    "timestamp": ("DATETIME", "timestamp", "timestamp"),
+    "timestamptz": ("DATETIME", "timestamptz", "timestamptz"),
+    "json": ("JSON", "json", "json"),
+    "jsonb": ("JSON", "json", "json"),
+    "text": ("TEXT", "text", "text"),
+    "name": ("TEXT", "text", "text"),
+}
+
+_OBJECT_NAMES = (
+    *("regclass", "regcollation", "regconfig", "regdictionary", "regnamespace", "regoper", "regoperator"),
+    *("regproc", "regprocedure", "regrole", "regtype"),
+)
+# Carried as the very text PostgreSQL prints; what went with the type in PostgreSQL stays behind.
+_AS_TEXT: dict[str, str] = {
+    **dict.fromkeys(_OBJECT_NAMES, "its tie to the object it names"),
+    "timetz": "its order and arithmetic",
+    "interval": "its order and arithmetic",
+    "money": "its arithmetic",
+    "inet": "its order and network operators",
+    "cidr": "its order and network operators",
+    "macaddr": "its order",
+    "macaddr8": "its order",
+    "bit": "its bit operators",
+    "varbit": "its bit operators",
+    "xml": "its XML functions",
+    "tsvector": "full-text search",
+    "tsquery": "full-text search",
+    "pg_lsn": "its order and arithmetic",
+    "point": "its geometric operators",
+    "line": "its geometric operators",
+    "lseg": "its geometric operators",
+    "box": "its geometric operators",
+    "path": "its geometric operators",
+    "polygon": "its geometric operators",
+    "circle": "its geometric operators",
+    "jsonpath": "its meaning as a path",
+    "char": "nothing but the type's name",
+}
+
+_STRICT_CLASS = {"integer": "INTEGER", "boolean": "INTEGER", "real": "REAL", "double": "REAL", "bytea": "BLOB"}
+_EXACT_DIGITS = 15  # significant decimal digits that survive a double both ways (C11, DBL_DIG)
+
+
+def target(source: PgType, typmod: int, profile: Profile) -> Target:
+    """What a type with its modifier becomes.
+
+    Raises:
+        Unsupported: no stored form keeps its values exactly.
+    """
+    found = _target(source, typmod, profile)
+    if profile is not Profile.PLAIN:
+        return found
+    plain = replace(found, declared=_STRICT_CLASS.get(found.form, "TEXT"))
+    return replace(plain, form="text") if found.form in ("uuid", "json") else plain
+
+
+def _target(source: PgType, typmod: int, profile: Profile) -> Target:
+    if source.kind is TypeKind.DOMAIN:
+        assert source.base is not None  # noqa: S101 - the catalog gives every domain its base
+        return _target(source.base, source.typmod if typmod < 0 else typmod, profile)
+    if source.kind is TypeKind.ARRAY:
+        return _array(source, typmod, profile)
+    if source.kind is TypeKind.ENUM:
+        longest = max((len(label) for label in source.labels), default=0)
+        labels = ", ".join(_literal(label) for label in source.labels)
+        return Target(f"VARCHAR({longest})", "text", "enum", (f"{{}} IN ({labels})",), "the order of its labels")
+    if source.kind in (TypeKind.COMPOSITE, TypeKind.RANGE, TypeKind.MULTIRANGE):
+        return Target("TEXT", "text", "other", (), f"its {source.kind} operators")
+    if source.extension or source.name.schema != "pg_catalog":
+        return _extension(source)
+    return _base(source.name.name, typmod)
+
+
+def _base(name: str, typmod: int) -> Target:
+    if name in _SCALARS:
+        declared, form, family = _SCALARS[name]
+        checks = {"boolean": ("{} IN (0, 1)",), "text": (_NO_NUL,)}.get(form, ())
+        return Target(declared, form, family, checks)
+    if name == "varchar":
+        if typmod < 0:
+            return Target("VARCHAR", "text", "text", (_NO_NUL,))
+        return Target(f"VARCHAR({typmod - 4})", "text", "text", (f"length({{}}) <= {typmod - 4}", _NO_NUL))
+    if name == "bpchar":
+        if typmod < 0:
+            return Target("TEXT", "text", "bpchar", (_NO_NUL,))
+        return Target(f"CHAR({typmod - 4})", "text", "bpchar", (f"length({{}}) <= {typmod - 4}", _NO_NUL))
+    if name == "numeric":
+        return _numeric(typmod)
+    if name in _AS_TEXT:
+        return Target("TEXT", "text", "other", (), _AS_TEXT[name])
+    raise Unsupported(f"liteshift does not know the type {name}")
+
+
+def _numeric(typmod: int) -> Target:
+    if typmod >= 0:
+        precision = (typmod - 4) >> 16 & 0xFFFF
+        scale = ((typmod - 4) & 0x7FF ^ 1024) - 1024  # eleven bits, signed since PostgreSQL 15
+        if precision <= _EXACT_DIGITS and 0 <= scale <= precision:
+            return Target(f"NUMERIC({precision}, {scale})", f"numeric({scale})", "numeric")
+    loss = "its order and arithmetic: SQLite sorts it as text, and SUM goes through a double"
+    return Target("TEXT", "text", "other", (), loss)
+
+
+def _array(source: PgType, typmod: int, profile: Profile) -> Target:
+    assert source.base is not None  # noqa: S101 - the catalog gives every array its element
+    element = _target(source.base, typmod, profile)
+    form = "text" if profile is Profile.PLAIN and element.form in ("uuid", "json") else element.form
+    loss = "its array operators and indexes"
+    # An array's text is JSON that begins with a bracket, so a JSON column's NUMERIC affinity leaves it alone.
+    return Target("JSON", f"array({source.base.delimiter}{form})", "array", (), loss)
+
+
+def _extension(source: PgType) -> Target:
+    if source.extension == "citext" and source.name.name == "citext":
+        return Target("TEXT", "text", "other", (_NO_NUL,), "comparison without regard to case")
+    if source.extension in ("hstore", "ltree"):
+        return Target("TEXT", "text", "other", (), f"its {source.extension} operators")
+    raise Unsupported(
+        f"the type {source.name} belongs to {source.extension or 'nobody'}, which liteshift does not know"
+    )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
