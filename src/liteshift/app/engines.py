@@ -144,16 +144,18 @@ def _parse(url: str) -> tuple[URL, Path | None]:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise UsageError("this database URL can't be read", hint="write sqlite:///path or postgresql://…") from error
+        raise UsageError(
+            "this database URL can't be read", hint="Write sqlite:///path or postgresql://user@host/name."
+        ) from error
     match parsed.drivername:
         case "postgresql" | "postgres" | "postgresql+psycopg":
             return parsed.set(drivername="postgresql+psycopg"), None
         case "sqlite" | "sqlite+pysqlite" | "sqlite+aiosqlite":
             if parsed.host or parsed.query or parsed.database in (None, "", ":memory:"):
-                raise UsageError(f"{url} names no SQLite file", hint="write sqlite:///relative or sqlite:////absolute")
+                raise UsageError(f"{url} names no SQLite file", hint="Write sqlite:///relative or sqlite:////absolute.")
             return parsed, Path(str(parsed.database)).absolute()
     raise UsageError(
-        f"{parsed.drivername} is no database of ours", hint="write sqlite:///path or postgresql://user@host/name"
+        f"{parsed.drivername} is no database of ours", hint="Write sqlite:///path or postgresql://user@host/name."
     )
 
 

@@ -52,6 +52,7 @@ def connect(
     *,
     preset: Preset = "fast",
     read_only: bool = False,
+    private: bool = False,
     create: bool = True,
     foreign_keys: bool = True,
     busy_timeout: int = 30000,
@@ -65,6 +66,7 @@ def connect(
         preset: see PRAGMAS.
         read_only: refuse writes, and leave the file, its journal mode and its sidecar files as they are, as far as
             SQLite allows. Implies `create=False`.
+        private: the file is in the making and nobody else has it open: no journal and no syncs, for speed.
         create: make the file when it isn't there.
         foreign_keys: False where a schema change has to rebuild tables that others refer to.
         busy_timeout: milliseconds to wait for another connection's lock.
@@ -78,6 +80,8 @@ def connect(
     if read_only:
         del settings["journal_mode"], settings["page_size"]
         settings["query_only"] = 1
+    if private:
+        settings |= {"journal_mode": "off", "synchronous": 0}
     connection = dbapi.connect(
         _uri(path, read_only, create),
         uri=True,
@@ -88,7 +92,7 @@ def connect(
     )
     try:
         for name, value in settings.items():  # busy_timeout comes first: the others may need a lock
-            if name == "journal_mode":
+            if value == "wal":
                 _enter_wal(connection, path, busy_timeout)
             else:
                 connection.execute(f"PRAGMA {name}={value}").close()
@@ -125,5 +129,5 @@ def _enter_wal(connection: dbapi.Connection, path: str | os.PathLike[str], busy_
     if mode != "wal":
         raise LiteshiftError(
             f"{path} can't be put into WAL mode: SQLite keeps it in journal mode {mode}",
-            hint="a database in WAL mode has to be on a local disk, not on a network file system",
+            hint="A database in WAL mode has to be on a local disk, not on a network file system.",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,18 @@ def explain(error: dbapi.Error, path: str | os.PathLike[str]) -> LiteshiftError:
     what = f"{path}: {error}" + (f" ({name})" if name else "")
     match name.split("_")[1:2]:
         case ["BUSY"] | ["LOCKED"]:
-            return Locked(what, hint="another connection holds it; try again when it has finished")
+            return Locked(what, hint="Another connection holds it. Try again when it has finished.")
         case ["FULL"]:
-            return NoSpace(what, hint="make room on that disk and try again")
+            return NoSpace(what, hint="Make room on that disk and try again.")
         case ["CANTOPEN"] | ["PERM"] | ["READONLY"] | ["AUTH"]:
-            return NoConnection(what, hint="check that the file is there and that this user may read and write it")
+            return NoConnection(
+                what, hint="Check that the file is there, and that you may read and write it and its folder."
+            )
         case ["NOTADB"] | ["CORRUPT"]:
-            return LiteshiftError(what, hint="the file is damaged: liteshift backup restore brings back a good one")
+            return LiteshiftError(
+                what,
+                hint="The file is damaged. Bring back a good one: liteshift backup list, liteshift backup restore.",
+            )
     return LiteshiftError(what)
 
 
@@ -40,3 +46,13 @@ def explained(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except dbapi.Error as error:
         raise explain(error, path) from error
+
+
+def os_error(error: OSError, what: str) -> LiteshiftError:
+    """The LiteshiftError for what the operating system said; `what` names the failed act and its file."""
+    reason = f"{what}: {(error.strerror or str(error)).lower()}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace(reason, hint="Make room on that disk and try again.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return NoConnection(reason, hint="Name a folder that you may write to.")
+    return LiteshiftError(reason)

@@ -39,7 +39,7 @@ def _choose(wanted: str) -> ModuleType:
             except ImportError:
                 return importlib.import_module("sqlite3")
     raise UsageError(
-        f"LITESHIFT_SQLITE is {wanted!r}, and no such SQLite library is known", hint="use stdlib or pysqlite3"
+        f"LITESHIFT_SQLITE is {wanted!r}, and no such SQLite library is known", hint="Use stdlib or pysqlite3."
     )
 
 
