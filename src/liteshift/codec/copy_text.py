@@ -29,7 +29,7 @@ def fields(line: bytes) -> list[str | None]:
     parts = text.split("\t")
     if "\\" not in text:
         return list(parts)
-    return [None if part == NULL else _unescape(part) if "\\" in part else part for part in parts]
+    return [part if "\\" not in part else None if part == NULL else _unescape(part) for part in parts]
 
 
 def _unescape(part: str) -> str:
@@ -43,9 +43,7 @@ def decode(codecs: Sequence[Codec], line: bytes) -> tuple[SqliteValue, ...]:
         Unrepresentable: a value that can't be carried.
         UnicodeDecodeError: the server sent what is no UTF-8.
     """
-    return tuple(
-        [None if text is None else codec.from_pg(text) for codec, text in zip(codecs, fields(line), strict=True)]
-    )
+    return tuple([None if text is None else own.from_pg(text) for own, text in zip(codecs, fields(line), strict=True)])
 
 
 def encode(codecs: Sequence[Codec], row: Sequence[SqliteValue]) -> bytes:
@@ -55,7 +53,11 @@ def encode(codecs: Sequence[Codec], row: Sequence[SqliteValue]) -> bytes:
         ValueError: a stored value that its form never stores.
     """
     parts = [
-        NULL if value is None else codec.to_pg(value).translate(_ESCAPED)
-        for codec, value in zip(codecs, row, strict=True)
+        NULL if value is None else own.to_pg(value) if own.bare else _escape(own.to_pg(value))
+        for own, value in zip(codecs, row, strict=True)
     ]
     return ("\t".join(parts) + "\n").encode()
+
+
+def _escape(text: str) -> str:
+    return text if text.isprintable() and "\\" not in text else text.translate(_ESCAPED)

@@ -29,11 +29,16 @@ class Unrepresentable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """The two directions of one stored form; neither is ever given NULL."""
+    """The two directions of one stored form; neither is ever given NULL.
+
+    Attributes:
+        bare: whether no text of it ever needs COPY's escapes.
+    """
 
     form: str
     from_pg: Callable[[str], SqliteValue]
     to_pg: Callable[[SqliteValue], str]
+    bare: bool = False
 
 
 @cache
@@ -49,9 +54,9 @@ def codec(form: str) -> Codec:
         delimiter, element = argument[0], codec(argument[1:])
         return Codec(form, partial(_array_from_pg, element, delimiter), partial(_array_to_pg, element, delimiter))
     if name == "numeric":
-        return Codec(form, _numeric_from_pg, partial(_numeric_to_pg, int(argument)))
+        return Codec(form, _numeric_from_pg, partial(_numeric_to_pg, int(argument)), bare=True)
     from_pg, to_pg = _FORMS[name]
-    return Codec(form, from_pg, to_pg)
+    return Codec(form, from_pg, to_pg, bare=name not in ("text", "bytea", "json"))
 
 
 def _text(value: SqliteValue) -> str:
@@ -187,13 +192,13 @@ def _time_to_pg(value: SqliteValue) -> str:
 
 
 def _timestamp_from_pg(text: str) -> str:
-    if len(text) < 19 or text[4] != "-" or text.endswith("BC"):
+    if text[4:5] != "-" or text[-1] == "C":
         raise Unrepresentable(f"{_odd_time(text)} has no place in YYYY-MM-DD HH:MM:SS.ffffff")
     return text + ".000000" if len(text) == 19 else text.ljust(26, "0")
 
 
 def _timestamptz_from_pg(text: str) -> str:
-    return _timestamp_from_pg(text.removesuffix("+00"))
+    return _timestamp_from_pg(text[:-3] if text.endswith("+00") else text)
 
 
 def _timestamptz_to_pg(value: SqliteValue) -> str:

@@ -81,7 +81,7 @@ class SqliteStaging:
 
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
         """Every row of the sealed file, read from it as anyone would."""
-        with closing(connect(self._staged, read_only=True)) as connection:
+        with closing(connect(self._staged, preset="durable", read_only=True)) as connection:
             yield from scan(connection, table, columns)
 
     def publish(self) -> None:

@@ -60,7 +60,7 @@ class SqliteTarget:
         """
         if not self.path.exists():
             raise NotInitialised(f"there is no file {self.label}", hint="Make it with: liteshift migrate SOURCE TARGET")
-        with explained(self.label), closing(connect(self.path, read_only=True)) as connection:
+        with explained(self.label), closing(connect(self.path, preset="durable", read_only=True)) as connection:
             connection.execute("BEGIN").close()
             yield SqliteReading(connection, self.label)
 

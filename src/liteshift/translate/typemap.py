@@ -37,7 +37,7 @@ class Unsupported(ValueError):
 _NO_NUL = "instr({}, char(0)) = 0"
 
 # PostgreSQL type -> (declared by SQLAlchemy, form, family). STRICT tables take the class of the form instead.
-_SCALARS: dict[str, tuple[str, str, str]] = {
+SCALARS: dict[str, tuple[str, str, str]] = {
     "int2": ("SMALLINT", "integer", "integer"),
     "int4": ("INTEGER", "integer", "integer"),
     "int8": ("BIGINT", "integer", "integer"),
@@ -62,7 +62,7 @@ _OBJECT_NAMES = (
     *("regproc", "regprocedure", "regrole", "regtype"),
 )
 # Carried as the very text PostgreSQL prints; what went with the type in PostgreSQL stays behind.
-_AS_TEXT: dict[str, str] = {
+AS_TEXT: dict[str, str] = {
     **dict.fromkeys(_OBJECT_NAMES, "its tie to the object it names"),
     "timetz": "its order and arithmetic",
     "interval": "its order and arithmetic",
@@ -123,8 +123,8 @@ def _target(source: PgType, typmod: int, profile: Profile) -> Target:
 
 
 def _base(name: str, typmod: int) -> Target:
-    if name in _SCALARS:
-        declared, form, family = _SCALARS[name]
+    if name in SCALARS:
+        declared, form, family = SCALARS[name]
         checks = {"boolean": ("{} IN (0, 1)",), "text": (_NO_NUL,)}.get(form, ())
         return Target(declared, form, family, checks)
     if name == "varchar":
@@ -137,8 +137,8 @@ def _base(name: str, typmod: int) -> Target:
         return Target(f"CHAR({typmod - 4})", "text", "bpchar", (f"length({{}}) <= {typmod - 4}", _NO_NUL))
     if name == "numeric":
         return _numeric(typmod)
-    if name in _AS_TEXT:
-        return Target("TEXT", "text", "other", (), _AS_TEXT[name])
+    if name in AS_TEXT:
+        return Target("TEXT", "text", "other", (), AS_TEXT[name])
     raise Unsupported(f"liteshift does not know the type {name}")
 
 

@@ -1,0 +1,123 @@
+"""Writes the generated pages: `values.md` from the type table, `cli.md` from the commands' own help.
+
+`python docs/build.py` writes them; `python docs/build.py --check` fails where they are out of date.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from liteshift.catalog import Name, PgType, TypeKind
+from liteshift.cli.main import main as cli
+from liteshift.plan import Profile
+from liteshift.translate.typemap import AS_TEXT, SCALARS, target
+
+DOCS = Path(__file__).parent
+
+
+def _base(name: str) -> PgType:
+    return PgType(0, Name("pg_catalog", name), TypeKind.BASE)
+
+
+def _rows() -> list[tuple[str, PgType, int]]:
+    mood = PgType(0, Name("public", "mood"), TypeKind.ENUM, labels=("sad", "happy"))
+    rows = [(name, _base(name), -1) for name in SCALARS]
+    rows += [
+        ("varchar", _base("varchar"), -1),
+        ("varchar(200)", _base("varchar"), 204),
+        ("char(3)", _base("bpchar"), 7),
+        ("numeric(10,2)", _base("numeric"), ((10 << 16) | 2) + 4),
+        ("numeric(20,4)", _base("numeric"), ((20 << 16) | 4) + 4),
+        ("numeric", _base("numeric"), -1),
+        ("an enum (sad, happy)", mood, -1),
+        ("integer[]", PgType(0, Name("pg_catalog", "_int4"), TypeKind.ARRAY, base=_base("int4")), -1),
+        ("timestamptz[]", PgType(0, Name("pg_catalog", "_timestamptz"), TypeKind.ARRAY, base=_base("timestamptz")), -1),
+        ("a composite", PgType(0, Name("public", "address"), TypeKind.COMPOSITE), -1),
+        ("a range", PgType(0, Name("pg_catalog", "int4range"), TypeKind.RANGE), -1),
+        ("citext", PgType(0, Name("public", "citext"), TypeKind.BASE, extension="citext"), -1),
+    ]
+    return rows + [(name, _base(name), -1) for name in AS_TEXT]
+
+
+def values() -> str:
+    """The page of the value contract."""
+    lines = [
+        "# What each type becomes",
+        "",
+        "Generated from the type table (`src/liteshift/translate/typemap.py`) by `python docs/build.py`.",
+        "",
+        "A value's stored form is one that comes back to PostgreSQL unchanged; the column *form* names the codec in",
+        "`src/liteshift/codec/values.py`. A domain becomes its base type with its rules. What a form can't hold is",
+        "rejected by name, row by row: NaN and -0 in a float, infinity, BC and years past 9999 in a date or timestamp,",
+        "24:00:00 in a time, text that is not UTF-8.",
+        "",
+        "| PostgreSQL | sqlalchemy, django | plain (STRICT) | form | checks | lost |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for title, kind, typmod in _rows():
+        orm, plain = target(kind, typmod, Profile.SQLALCHEMY), target(kind, typmod, Profile.PLAIN)
+        form = orm.form if orm.form == plain.form else f"{orm.form}, plain {plain.form}"
+        checks = " and ".join(f"`{check.replace('{}', 'c')}`" for check in orm.checks)
+        lines.append(f"| {title} | {orm.declared} | {plain.declared} | {form} | {checks} | {orm.loss or 'nothing'} |")
+    return "\n".join(lines) + "\n"
+
+
+def _help(command: click.Command, path: str) -> list[str]:
+    context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+    lines = [f"## {path}", "", "```text", command.get_help(context), "```", ""]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None and not child.hidden:
+                lines += _help(child, f"{path} {name}")
+    return lines
+
+
+def commands() -> str:
+    """The page of the command line."""
+    head = [
+        "# The command line",
+        "",
+        "Generated from the commands' own help by `python docs/build.py`.",
+        "",
+        "A source is a PostgreSQL URL, a conninfo string or `service=NAME`, or the environment's `LITESHIFT_SOURCE`. A",
+        "password on the command line is refused: every user of the machine could read it there. Options can stand in a",
+        "`liteshift.toml` in the folder you work in, for all commands or under `[migrate]` and so on.",
+        "",
+        "| exit code | meaning |",
+        "| --- | --- |",
+        "| 0 | done |",
+        "| 1 | an error |",
+        "| 2 | the call is wrong |",
+        "| 3 | done, with losses or rejected rows that were not accepted |",
+        "| 10 | there is nothing there yet to work on |",
+        "| 11 | another run or a writer holds it |",
+        "| 12 | no connection, or no permission |",
+        "| 13 | the source can't be moved as it is |",
+        "| 14 | verify found differences |",
+        "| 15 | no space on the disk |",
+        "| 16 | interrupted, and resumable |",
+        "| 130 | stopped by a signal; what was begun has been undone |",
+        "",
+    ]
+    return "\n".join(head + _help(cli, "liteshift")).rstrip() + "\n"
+
+
+PAGES = {"values.md": values, "cli.md": commands}
+
+
+def main() -> None:
+    """Write the pages, or with --check compare them."""
+    check = "--check" in sys.argv[1:]
+    stale = [name for name, page in PAGES.items() if not (DOCS / name).exists() or (DOCS / name).read_text() != page()]
+    if check and stale:
+        sys.exit(f"out of date: {', '.join(stale)}; run python docs/build.py")
+    for name in stale:
+        (DOCS / name).write_text(PAGES[name]())
+
+
+if __name__ == "__main__":
+    main()
