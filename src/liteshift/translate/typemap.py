@@ -88,7 +88,14 @@ AS_TEXT: dict[str, str] = {
     "char": "nothing but the type's name",
 }
 
-_STRICT_CLASS = {"integer": "INTEGER", "boolean": "INTEGER", "real": "REAL", "double": "REAL", "bytea": "BLOB"}
+_STRICT_CLASS = {
+    "integer": "INTEGER",
+    "boolean": "INTEGER",
+    "real": "REAL",
+    "double": "REAL",
+    "numeric": "ANY",  # STRICT has no NUMERIC; ANY keeps an integer an integer and a real a real
+    "bytea": "BLOB",
+}
 _EXACT_DIGITS = 15  # significant decimal digits that survive a double both ways (C11, DBL_DIG)
 
 
@@ -101,7 +108,7 @@ def target(source: PgType, typmod: int, profile: Profile) -> Target:
     found = _target(source, typmod, profile)
     if profile is not Profile.PLAIN:
         return found
-    plain = replace(found, declared=_STRICT_CLASS.get(found.form, "TEXT"))
+    plain = replace(found, declared=_STRICT_CLASS.get(found.form.partition("(")[0], "TEXT"))
     return replace(plain, form="text") if found.form in ("uuid", "json") else plain
 
 
