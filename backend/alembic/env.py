@@ -61,7 +61,7 @@ def run() -> None:
     with engine.connect() as connection:
         before = last_ids(connection)
 
-    def before_commit(ctx: MigrationContext, **_: Any) -> None:
+    def before_commit(ctx: MigrationContext, step: Any, heads: Any, run_args: Any) -> None:
         if ctx.connection is not None and ctx.dialect.name == "sqlite":
             keep_last_ids(ctx.connection, before)
             check_foreign_keys(ctx.connection)

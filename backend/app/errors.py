@@ -40,6 +40,8 @@ def _request_invalid(request: Request, error: RequestValidationError) -> JSONRes
 
 
 def _http_failed(request: Request, error: HTTPException) -> JSONResponse:
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # what FastAPI says to a body that is not even text
+        return answer(request, problems.INVALID_REQUEST, errors=[FieldError(pointer="/body", detail=error.detail)])
     kinds = {kind.status: kind for kind in (problems.NOT_FOUND, problems.METHOD_NOT_ALLOWED)}
     status = HTTPStatus(error.status_code)
     kind = kinds.get(status) or Kind(status, f"http_{status:d}", str(error.detail))
@@ -49,7 +51,7 @@ def _http_failed(request: Request, error: HTTPException) -> JSONResponse:
 def _database_failed(request: Request, error: SQLAlchemyError) -> JSONResponse:
     kind = kind_of(error)
     cause = error.orig if isinstance(error, DBAPIError) else error  # SQLAlchemy's own text would show the values
-    line = "%s %s answered %d %s: %s %s"
+    line = "%s %s answered %d %s: %s: %s"
     values = (
         request.method,
         request.url.path,

@@ -1,4 +1,4 @@
-"""What a database's error means to the caller of the service: told by error name, never by message."""
+"""What a database's error means to the caller of the service: told by error name, not by message."""
 
 from __future__ import annotations
 
@@ -41,7 +41,6 @@ POSTGRESQL: dict[str, Kind] = {
     "XX001": problems.DATABASE_CORRUPT,  # data_corrupted
     "XX002": problems.DATABASE_CORRUPT,  # index_corrupted
 }
-UNIQUE_VIOLATIONS = {"SQLITE_CONSTRAINT_UNIQUE", "23505"}
 
 
 def error_name(error: SQLAlchemyError) -> str:
@@ -55,7 +54,7 @@ def kind_of(error: SQLAlchemyError) -> Kind:
     if isinstance(error, PoolTimeout):
         return problems.DATABASE_BUSY
     name = error_name(error)
-    if isinstance(error, IntegrityError) and name in UNIQUE_VIOLATIONS:
+    if isinstance(error, IntegrityError) and _is_about_uniqueness(error, name):
         return problems.NAME_TAKEN  # the one unique rule that a request can break
     if name.startswith("SQLITE_"):
         return SQLITE.get("_".join(name.split("_")[:2]), problems.INTERNAL_ERROR)
@@ -64,3 +63,8 @@ def kind_of(error: SQLAlchemyError) -> Kind:
     if isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return problems.DATABASE_UNAVAILABLE  # PostgreSQL never answered, or went away
     return problems.INTERNAL_ERROR
+
+
+def _is_about_uniqueness(error: IntegrityError, name: str) -> bool:
+    # pysqlite3 says SQLITE_CONSTRAINT for every kind of constraint, so here the message has to be asked.
+    return name in ("23505", "SQLITE_CONSTRAINT_UNIQUE") or str(error.orig).startswith("UNIQUE constraint failed")

@@ -5,12 +5,11 @@ Each ends its writing session before it returns: what was answered was committed
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
-from pydantic import BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from app import cursor, parties
 from app.db import Database
@@ -36,7 +35,9 @@ class ListQuery(BaseModel):
     """What a list may be asked for."""
 
     include_inactive: bool = Field(default=False, description="Inactive parties as well as active ones.")
-    type: PartyType | SkipJsonSchema[None] = Field(default=None, description="Parties of this type only.")
+    type: Annotated[PartyType | None, WithJsonSchema({"enum": get_args(PartyType), "type": "string"})] = Field(
+        default=None, description="Parties of this type only."
+    )
     search: str = Field(
         default="",
         max_length=NAME_LENGTH,
