@@ -65,7 +65,7 @@ def print_findings(out: Console, findings: tuple[Finding, ...]) -> None:
         for (kind, what, why, instead), subjects in alike.items():
             count = f"{len(subjects)} × " if len(subjects) > 1 else ""
             out.print(cell(f"  {count}{kind} {what}: {why}" + (f" ({instead})" if instead else "")))
-            out.print(Padding(cell(", ".join(subjects), "dim"), (0, 0, 0, 6)))
+            out.print(Padding(cell(", ".join(subjects), "dim"), (0, 0, 0, 6), expand=False))
 
 
 def print_report(out: Console, report: MigrateReport) -> None:
