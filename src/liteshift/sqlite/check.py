@@ -28,19 +28,18 @@ class Check:
 
 
 def check(connection: dbapi.Connection) -> Check:
-    """Read the whole file in one snapshot: `integrity_check`, `foreign_key_check`, and every table's rows."""
-    with snapshot(connection):
-        problems = [*_integrity(connection), *_references(connection)]
-        rows: dict[str, int] = {}
-        revision = None
-        try:
-            for table in tables(connection):
-                (rows[table],) = connection.execute(f"SELECT count(*) FROM {quote(table)}").fetchone()  # noqa: S608
-            if "alembic_version" in rows:
-                heads = connection.execute("SELECT version_num FROM alembic_version ORDER BY 1").fetchall()
-                revision = ",".join(str(head) for (head,) in heads) or None
-        except dbapi.DatabaseError as error:
-            problems.append(str(error))
+    """Read the whole file: `integrity_check`, `foreign_key_check`, every table's rows. Call it inside a `snapshot`."""
+    problems = [*_integrity(connection), *_references(connection)]
+    rows: dict[str, int] = {}
+    revision = None
+    try:
+        for table in tables(connection):
+            (rows[table],) = connection.execute(f"SELECT count(*) FROM {quote(table)}").fetchone()  # noqa: S608
+        if "alembic_version" in rows:
+            heads = connection.execute("SELECT version_num FROM alembic_version ORDER BY 1").fetchall()
+            revision = ",".join(str(head) for (head,) in heads) or None
+    except dbapi.DatabaseError as error:
+        problems.append(str(error))
     return Check(tuple(dict.fromkeys(problems)), rows, revision)
 
 
