@@ -11,6 +11,9 @@ from typing import Any, NoReturn
 import click
 
 from liteshift import __version__
+from liteshift.cli.backup import backup
+from liteshift.cli.demo import demo
+from liteshift.cli.health import health, maintain
 from liteshift.cli.migrate import migrate, plan, verify
 from liteshift.cli.options import config_defaults
 from liteshift.cli.render import printable
@@ -59,3 +62,7 @@ def main(context: click.Context) -> None:
 main.add_command(plan)
 main.add_command(migrate)
 main.add_command(verify)
+main.add_command(demo)
+main.add_command(backup)
+main.add_command(health)
+main.add_command(maintain)

@@ -1,0 +1,167 @@
+"""`liteshift demo`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+import click
+from rich.console import Console
+
+from liteshift.cli import options, render
+from liteshift.errors import DifferencesFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from liteshift.demo.client import Answer
+    from liteshift.demo.conversation import Exchange
+    from liteshift.demo.show import Shown
+
+
+@click.command()
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Where everything goes; what an earlier demonstration left there is replaced.",
+)
+@click.option(
+    "--parties", type=click.IntRange(100, 10_000_000), default=100_000, show_default=True, help="How many rows to move."
+)
+@options.json_option
+def demo(folder: Path, parties: int, as_json: bool) -> None:
+    """Move a whole service from a PostgreSQL of its own to SQLite, and compare what it answers on both.
+
+    The service comes with liteshift's source; nothing outside the folder is touched.
+    """
+    from liteshift.demo.show import show
+
+    out = Console(quiet=True) if as_json else render.console()
+    steps = _Steps(out)
+    shown = show(folder, parties, steps, quiet=as_json)
+    if as_json:
+        render.print_json(_report(shown, parties, steps.seconds))
+    _print_exchanges(out, shown.exchanges)
+    if shown.different:
+        raise DifferencesFound(f"{shown.different} of {len(shown.exchanges)} answers are not what they should be")
+    _print_end(out, shown, f"{parties:,} parties moved, and {len(shown.exchanges)} answers equal")
+
+
+class _Steps:
+    """Says what is being done, and how long it took."""
+
+    def __init__(self, out: Console) -> None:
+        self.seconds: dict[str, float] = {}
+        self._out = out
+
+    @contextmanager
+    def __call__(self, what: str, /, *, prints: bool = False) -> Iterator[None]:
+        """One step; where it prints something itself, its heading goes first."""
+        heading = f"{len(self.seconds) + 1}. {what}"
+        started = time.monotonic()
+        if prints:
+            self._out.print()
+            self._out.print(render.cell(heading, "bold"))
+            yield
+        else:
+            with self._out.status(render.cell(heading, "bold")):
+                yield
+        self.seconds[what] = seconds = time.monotonic() - started
+        if not prints:
+            self._out.print(render.cell(heading, "bold"), render.cell(f"({seconds:.1f} s)", "dim"))
+
+
+def _print_exchanges(out: Console, exchanges: Sequence[Exchange]) -> None:
+    found = render.table("request", ">status", "answer", "the same")
+    for exchange in exchanges:
+        request = exchange.request
+        verdict = render.cell("equal", "green") if exchange.equal else render.cell("NOT EQUAL", "bold red")
+        asked = f"{request.method} {unquote_plus(request.path)}"
+        found.add_row(render.cell(asked), str(exchange.there.status), render.cell(_gist(exchange.there)), verdict)
+    out.print(found)
+    out.print(
+        render.cell(
+            "equal: the same status, headers (but Date) and body, byte for byte; "
+            "only times that a service made while it answered are left out",
+            "dim",
+        )
+    )
+    for exchange in exchanges:
+        if not exchange.equal:
+            out.print(render.cell(f"{exchange.request} is answered", "red"))
+            for name, answer in ("PostgreSQL", exchange.there), ("SQLite", exchange.here):
+                out.print(render.cell(f"  on {name}: {answer.status} {answer.headers} {answer.body[:500]!r}"))
+
+
+def _gist(answer: Answer) -> str:
+    content = answer.json() if "json" in answer.header("content-type") else {}
+    if "parties" in content:
+        return f"{len(content['parties']):,} of {content['total']:,}"
+    if "is_active" in content:
+        return f"party {content['id']}, {'active' if content['is_active'] else 'inactive'}"
+    return str(content.get("code") or content.get("status"))
+
+
+def _print_end(out: Console, shown: Shown, done: str) -> None:
+    liteshift = shlex.quote(_short(Path(sys.executable).parent / "liteshift"))
+    out.print()
+    out.print(render.cell(f"Done: {done}.", "bold green"))
+    lines = {
+        "The files": [
+            f"{_short(shown.file)}   the new database, {render.size(shown.file.stat().st_size)}",
+            f"{_short(shown.place / 'postgres')}   the PostgreSQL it came from, stopped",
+        ],
+        "The service on the new file": [_serve(shown), "curl http://localhost:8000/api/parties"],
+        "Your own database": [
+            "export LITESHIFT_SOURCE=postgresql://user@host/name PGPASSWORD=...",
+            f"{liteshift} plan              what becomes of each table; it only reads",
+            f"{liteshift} migrate app.db    move it into a new file, and compare every row",
+        ],
+    }
+    for heading, texts in lines.items():
+        out.print()
+        out.print(render.cell(heading, "bold"))
+        for text in texts:
+            out.print(render.cell(f"  {text}"), soft_wrap=True)
+
+
+def _serve(shown: Shown) -> str:
+    """The command that starts the service on the new file."""
+    uvicorn = Path(sys.executable).parent / "uvicorn"
+    url = shlex.quote(f"sqlite:///{shown.file}")
+    return f"cd {shlex.quote(_short(shown.service))} && DATABASE_URL={url} {shlex.quote(str(uvicorn))} app.main:app"
+
+
+def _short(path: Path) -> str:
+    """A path as one would type it here."""
+    relative = os.path.relpath(path)
+    return relative if not relative.startswith("..") else str(path)
+
+
+def _report(shown: Shown, parties: int, seconds: dict[str, float]) -> dict[str, Any]:
+    migrated, verified = shown.reports["migrate"], shown.reports["verify"]
+    return {
+        "type": "report",
+        "equal": verified["equal"] and not shown.different,
+        "parties": parties,
+        "revision": shown.revision,
+        "target": str(shown.file),
+        "migrate": {name: migrated[name] for name in ("position", "bytes", "seconds")},
+        "verify": {name: verified[name] for name in ("equal", "tables")},
+        "requests": [_summary(exchange) for exchange in shown.exchanges],
+        "seconds": seconds,
+        "serve": _serve(shown),
+    }
+
+
+def _summary(exchange: Exchange) -> dict[str, Any]:
+    request = exchange.request
+    return {"method": request.method, "path": request.path, "status": exchange.here.status, "equal": exchange.equal}

@@ -1,0 +1,1 @@
+"""The demonstration: the parties service on both databases, asked the same."""
