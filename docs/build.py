@@ -54,14 +54,24 @@ def values() -> str:
         "rejected by name, row by row: NaN and -0 in a float, infinity, BC and years past 9999 in a date or timestamp,",
         "24:00:00 in a time, text that is not UTF-8.",
         "",
-        "| PostgreSQL | sqlalchemy, django | plain (STRICT) | form | checks | lost |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| PostgreSQL | sqlalchemy | django | plain (STRICT) | form | checks | lost |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for title, kind, typmod in _rows():
-        orm, plain = target(kind, typmod, Profile.SQLALCHEMY), target(kind, typmod, Profile.PLAIN)
-        form = orm.form if orm.form == plain.form else f"{orm.form}, plain {plain.form}"
-        checks = " and ".join(f"`{check.replace('{}', 'c')}`" for check in orm.checks)
-        lines.append(f"| {title} | {orm.declared} | {plain.declared} | {form} | {checks} | {orm.loss or 'nothing'} |")
+        first, *others = targets = [target(kind, typmod, profile) for profile in Profile]
+        form = ", ".join(
+            [
+                first.form,
+                *(
+                    f"{name}: {one.form}"
+                    for name, one in zip(list(Profile)[1:], others, strict=True)
+                    if one.form != first.form
+                ),
+            ]
+        )
+        checks = " and ".join(f"`{check.replace('{}', 'c')}`" for check in first.checks)
+        declared = " | ".join(one.declared for one in targets)
+        lines.append(f"| {title} | {declared} | {form} | {checks} | {first.loss or 'nothing'} |")
     return "\n".join(lines) + "\n"
 
 

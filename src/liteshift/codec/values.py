@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, partial
 
-from liteshift.codec import arrays
+from liteshift.codec import arrays, intervals
 
-SqliteValue = int | float | str | bytes | None
+SqliteValue = int | float | str | bytes | None  # as in `ends`, which knows nothing of codecs
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -205,6 +205,32 @@ def _timestamptz_to_pg(value: SqliteValue) -> str:
     return _time_to_pg(value) + "+00"
 
 
+def _time_short_from_pg(text: str) -> str:
+    return _django(_time_from_pg(text))
+
+
+def _timestamp_short_from_pg(text: str) -> str:
+    return _django(_timestamp_from_pg(text))
+
+
+def _timestamptz_short_from_pg(text: str) -> str:
+    return _django(_timestamptz_from_pg(text))
+
+
+def _django(text: str) -> str:
+    """Django writes `str(datetime)`: six digits of a second, or none."""
+    return text.removesuffix(".000000")
+
+
+def _time_short_to_pg(value: SqliteValue) -> str:
+    text = _text(value)
+    return text.rstrip("0") if "." in text else text
+
+
+def _timestamptz_short_to_pg(value: SqliteValue) -> str:
+    return _time_short_to_pg(value) + "+00"
+
+
 def _odd_time(text: str) -> str:
     if "infinity" in text:
         return text
@@ -283,5 +309,10 @@ _FORMS: dict[str, tuple[Callable[[str], SqliteValue], Callable[[SqliteValue], st
     "time": (_time_from_pg, _time_to_pg),
     "timestamp": (_timestamp_from_pg, _time_to_pg),
     "timestamptz": (_timestamptz_from_pg, _timestamptz_to_pg),
+    "time_short": (_time_short_from_pg, _time_short_to_pg),
+    "timestamp_short": (_timestamp_short_from_pg, _time_short_to_pg),
+    "timestamptz_short": (_timestamptz_short_from_pg, _timestamptz_short_to_pg),
+    "interval_epoch": (intervals.epoch_from_pg, intervals.epoch_to_pg),
+    "interval_micros": (intervals.micros_from_pg, intervals.micros_to_pg),
     "json": (_json_from_pg, _json_to_pg),
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from liteshift.catalog import PgType, TypeKind
 from liteshift.plan import Profile
+from liteshift.translate.names import literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +37,37 @@ class Unsupported(ValueError):
 
 _NO_NUL = "instr({}, char(0)) = 0"
 
-# PostgreSQL type -> (declared by SQLAlchemy, form, family). STRICT tables take the class of the form instead.
-SCALARS: dict[str, tuple[str, str, str]] = {
-    "int2": ("SMALLINT", "integer", "integer"),
-    "int4": ("INTEGER", "integer", "integer"),
-    "int8": ("BIGINT", "integer", "integer"),
-    "oid": ("BIGINT", "integer", "integer"),
-    "bool": ("BOOLEAN", "boolean", "boolean"),
-    "float4": ("FLOAT", "real", "float"),
-    "float8": ("FLOAT", "double", "float"),
-    "bytea": ("BLOB", "bytea", "bytea"),
-    "uuid": ("CHAR(32)", "uuid", "uuid"),
-    "date": ("DATE", "date", "date"),
-    "time": ("TIME", "time", "time"),
-    "timestamp": ("DATETIME", "timestamp", "timestamp"),
-    "timestamptz": ("DATETIME", "timestamptz", "timestamptz"),
-    "json": ("JSON", "json", "json"),
-    "jsonb": ("JSON", "json", "json"),
-    "text": ("TEXT", "text", "text"),
-    "name": ("TEXT", "text", "text"),
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A row of the table: what SQLAlchemy and Django declare, and the stored form, where Django's is another."""
+
+    sqlalchemy: str
+    django: str
+    form: str
+    family: str
+    django_form: str = ""
+
+
+SCALARS: dict[str, Scalar] = {
+    "int2": Scalar("SMALLINT", "smallint", "integer", "integer"),
+    "int4": Scalar("INTEGER", "integer", "integer", "integer"),
+    "int8": Scalar("BIGINT", "bigint", "integer", "integer"),
+    "oid": Scalar("BIGINT", "bigint", "integer", "integer"),
+    "bool": Scalar("BOOLEAN", "bool", "boolean", "boolean"),
+    "float4": Scalar("FLOAT", "real", "real", "float"),
+    "float8": Scalar("FLOAT", "real", "double", "float"),
+    "bytea": Scalar("BLOB", "BLOB", "bytea", "bytea"),
+    "uuid": Scalar("CHAR(32)", "char(32)", "uuid", "uuid"),
+    "date": Scalar("DATE", "date", "date", "date"),
+    "time": Scalar("TIME", "time", "time", "time", "time_short"),
+    "timestamp": Scalar("DATETIME", "datetime", "timestamp", "timestamp", "timestamp_short"),
+    "timestamptz": Scalar("DATETIME", "datetime", "timestamptz", "timestamptz", "timestamptz_short"),
+    "interval": Scalar("DATETIME", "bigint", "interval_epoch", "interval", "interval_micros"),
+    "json": Scalar("JSON", "text", "json", "json", "text"),
+    "jsonb": Scalar("JSON", "text", "json", "json", "text"),
+    "text": Scalar("TEXT", "text", "text", "text"),
+    "name": Scalar("TEXT", "text", "text", "text"),
 }
 
 _OBJECT_NAMES = (
@@ -65,7 +78,6 @@ _OBJECT_NAMES = (
 AS_TEXT: dict[str, str] = {
     **dict.fromkeys(_OBJECT_NAMES, "its tie to the object it names"),
     "timetz": "its order and arithmetic",
-    "interval": "its order and arithmetic",
     "money": "its arithmetic",
     "inet": "its order and network operators",
     "cidr": "its order and network operators",
@@ -96,6 +108,9 @@ _STRICT_CLASS = {
     "numeric": "ANY",  # STRICT has no NUMERIC; ANY keeps an integer an integer and a real a real
     "bytea": "BLOB",
 }
+# What Django calls a type where it is not SQLAlchemy's name in lower case.
+_DJANGO_NAMES = {"JSON": "text", "BLOB": "BLOB", "VARCHAR": "text"}
+_ARRAY_LOSS = "its array operators and indexes"
 _EXACT_DIGITS = 15  # significant decimal digits that survive a double both ways (C11, DBL_DIG)
 
 
@@ -106,10 +121,12 @@ def target(source: PgType, typmod: int, profile: Profile) -> Target:
         Unsupported: no stored form keeps its values exactly.
     """
     found = _target(source, typmod, profile)
-    if profile is not Profile.PLAIN:
-        return found
-    plain = replace(found, declared=_STRICT_CLASS.get(found.form.partition("(")[0], "TEXT"))
-    return replace(plain, form="text") if found.form in ("uuid", "json") else plain
+    if profile is Profile.DJANGO:
+        declared = "decimal" if found.family == "numeric" else _DJANGO_NAMES.get(found.declared, found.declared.lower())
+        return replace(found, declared=declared)
+    if profile is Profile.PLAIN:
+        return replace(found, declared=_STRICT_CLASS.get(found.form.partition("(")[0], "TEXT"))
+    return found
 
 
 def _target(source: PgType, typmod: int, profile: Profile) -> Target:
@@ -120,20 +137,29 @@ def _target(source: PgType, typmod: int, profile: Profile) -> Target:
         return _array(source, typmod, profile)
     if source.kind is TypeKind.ENUM:
         longest = max((len(label) for label in source.labels), default=0)
-        labels = ", ".join(_literal(label) for label in source.labels)
+        labels = ", ".join(literal(label) for label in source.labels)
         return Target(f"VARCHAR({longest})", "text", "enum", (f"{{}} IN ({labels})",), "the order of its labels")
     if source.kind in (TypeKind.COMPOSITE, TypeKind.RANGE, TypeKind.MULTIRANGE):
         return Target("TEXT", "text", "other", (), f"its {source.kind} operators")
     if source.extension or source.name.schema != "pg_catalog":
         return _extension(source)
+    if source.name.name in SCALARS:
+        return _scalar(SCALARS[source.name.name], profile)
     return _base(source.name.name, typmod)
 
 
+def _scalar(row: Scalar, profile: Profile) -> Target:
+    form = row.form
+    if profile is Profile.DJANGO:
+        form = row.django_form or row.form
+    elif profile is Profile.PLAIN and row.form in ("uuid", "json", "interval_epoch"):
+        form = "text"  # as PostgreSQL prints it
+    checks = {"boolean": ("{} IN (0, 1)",), "text": (_NO_NUL,)}.get(row.family, ())
+    loss = "its order and arithmetic" if row.family == "interval" else ""
+    return Target(row.django if profile is Profile.DJANGO else row.sqlalchemy, form, row.family, checks, loss)
+
+
 def _base(name: str, typmod: int) -> Target:
-    if name in SCALARS:
-        declared, form, family = SCALARS[name]
-        checks = {"boolean": ("{} IN (0, 1)",), "text": (_NO_NUL,)}.get(form, ())
-        return Target(declared, form, family, checks)
     if name == "varchar":
         if typmod < 0:
             return Target("VARCHAR", "text", "text", (_NO_NUL,))
@@ -162,10 +188,8 @@ def _numeric(typmod: int) -> Target:
 def _array(source: PgType, typmod: int, profile: Profile) -> Target:
     assert source.base is not None  # noqa: S101 - the catalog gives every array its element
     element = _target(source.base, typmod, profile)
-    form = "text" if profile is Profile.PLAIN and element.form in ("uuid", "json") else element.form
-    loss = "its array operators and indexes"
-    # An array's text is JSON that begins with a bracket, so a JSON column's NUMERIC affinity leaves it alone.
-    return Target("JSON", f"array({source.base.delimiter}{form})", "array", (), loss)
+    # An array's text begins with a bracket or a brace, so a JSON column's NUMERIC affinity leaves it alone.
+    return Target("JSON", f"array({source.base.delimiter}{element.form})", "array", (), _ARRAY_LOSS)
 
 
 def _extension(source: PgType) -> Target:
@@ -176,7 +200,3 @@ def _extension(source: PgType) -> Target:
     raise Unsupported(
         f"the type {source.name} belongs to {source.extension or 'nobody'}, which liteshift does not know"
     )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,80 @@
+"""Intervals: the point in time that SQLAlchemy keeps for them, Django's microseconds, or PostgreSQL's own text.
+
+PostgreSQL keeps months, days and microseconds apart; both ORMs keep one length of time. Only an interval that such a
+length gives back unchanged, as every one written by Python's `timedelta` does, takes an ORM's form. The others stay the
+ISO 8601 text that PostgreSQL prints.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1)
+_DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
+_INTERVAL = re.compile(r"P(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?)(\d+)(?:\.(\d+))?S)?)?", re.ASCII)
+_STORED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", re.ASCII)
+
+
+def epoch_from_pg(text: str) -> str:
+    """1970-01-01 plus the interval, in a stored timestamp's fixed width; the text itself where that is not exact."""
+    length = _length(text)
+    if length is None:
+        return text
+    try:
+        return (_EPOCH + length).isoformat(sep=" ", timespec="microseconds")
+    except OverflowError:
+        return text
+
+
+def epoch_to_pg(value: object) -> str:
+    """PostgreSQL's text of a stored interval."""
+    if not isinstance(value, str):
+        raise ValueError(f"an interval expected, found {value!r}")
+    return _print(datetime.fromisoformat(value) - _EPOCH) if _STORED.fullmatch(value) else value
+
+
+def micros_from_pg(text: str) -> int | str:
+    """The interval in microseconds; the text itself where that is not exact."""
+    length = _length(text)
+    return text if length is None else length // _MICROSECOND
+
+
+def micros_to_pg(value: object) -> str:
+    """PostgreSQL's text of a stored interval."""
+    if isinstance(value, int):
+        return _print(timedelta(microseconds=value))
+    if not isinstance(value, str):
+        raise ValueError(f"an interval expected, found {value!r}")
+    return value
+
+
+def _length(text: str) -> timedelta | None:
+    """The length of time that gives this very text back, if there is one."""
+    match = _INTERVAL.fullmatch(text)
+    if match is None or text == "P":
+        return None
+    days, hours, minutes, minus, seconds, fraction = match.groups(default="0")
+    sign = -1 if minus == "-" else 1
+    micros = sign * (int(seconds) * 1_000_000 + int(fraction.ljust(6, "0")))
+    try:
+        length = timedelta(days=int(days), hours=int(hours), minutes=int(minutes), microseconds=micros)
+    except OverflowError:
+        return None
+    return length if _print(length) == text else None
+
+
+def _print(length: timedelta) -> str:
+    """As PostgreSQL prints it with IntervalStyle iso_8601: whole days, floored, and what is left as time of day."""
+    days, rest = divmod(length, _DAY)
+    hours, rest = divmod(rest, timedelta(hours=1))
+    minutes, rest = divmod(rest, timedelta(minutes=1))
+    seconds, micros = divmod(rest // _MICROSECOND, 1_000_000)
+    date = f"{days}D" if days else ""
+    time = (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "")
+    if seconds or micros:
+        time += f"{seconds}" + (f".{micros:06d}".rstrip("0") if micros else "") + "S"
+    if not date and not time:
+        return "PT0S"
+    return f"P{date}" + (f"T{time}" if time else "")
