@@ -34,7 +34,7 @@ RETRY_AFTER = {"description": "Seconds to wait before trying again.", "required"
 
 def problem_responses(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an endpoint that asks the database and can fail in these ways too."""
-    anywhere = (problems.INTERNAL_ERROR, problems.DATABASE_BUSY, problems.DATABASE_UNAVAILABLE)
+    anywhere = [kind for kind in problems.KINDS if kind.status == 500 or kind.code.startswith("database_")]
     responses: dict[int | str, dict[str, Any]] = {}
     for kind in (*kinds, *anywhere):
         response = responses.setdefault(kind.status, _response(kind.status))

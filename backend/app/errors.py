@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app import problems
 from app.faults import error_name, kind_of
@@ -45,7 +46,21 @@ def _http_failed(request: Request, error: HTTPException) -> JSONResponse:
     kinds = {kind.status: kind for kind in (problems.NOT_FOUND, problems.METHOD_NOT_ALLOWED)}
     status = HTTPStatus(error.status_code)
     kind = kinds.get(status) or Kind(status, f"http_{status:d}", str(error.detail))
-    return answer(request, kind, headers=error.headers)
+    headers = dict(error.headers or {})
+    if kind is problems.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_of(request))  # Starlette names the methods of one route only
+    return answer(request, kind, headers=headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Every method that the request's path knows."""
+    app: FastAPI = request.app
+    as_if = {"type": "http", "path": request.scope["path"], "headers": []}
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+        if any(route.matches({**as_if, "method": method})[0] is Match.FULL for route in app.routes)
+    ]
 
 
 def _database_failed(request: Request, error: SQLAlchemyError) -> JSONResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="1.0.0",
         description=documentation.DESCRIPTION,
         lifespan=lifespan,
+        generate_unique_id_function=attrgetter("name"),
         redirect_slashes=False,
     )
     app.include_router(parties.router)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from app.models import NAME_LENGTH, PartyType
@@ -40,6 +41,16 @@ Moment = Annotated[
 ]
 
 
+PARTY = {
+    "id": 1,
+    "name": "Customer Company",
+    "type": "customer",
+    "is_active": True,
+    "created_at": "2024-01-01T00:00:00Z",
+    "updated_at": "2024-01-01T00:00:00Z",
+}
+
+
 class PartyNew(BaseModel):
     """A party to be."""
 
@@ -65,10 +76,10 @@ class PartyChange(TypedDict, total=False):
 class PartyOut(BaseModel):
     """A party."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [PARTY]})
 
-    id: int = Field(examples=[1])
-    name: str = Field(examples=["Customer Company"])
+    id: int
+    name: str
     type: PartyType
     is_active: bool = Field(description="False once the party was deleted; restoring it makes it true again.")
     created_at: Moment
@@ -78,10 +89,14 @@ class PartyOut(BaseModel):
 class PartyList(BaseModel):
     """A page of parties, and how many there are on all pages together."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"parties": [PARTY], "total": 1, "active_count": 1, "inactive_count": 0}]}
+    )
+
     parties: list[PartyOut]
-    total: int = Field(description="All that match, on whatever page: active and inactive.", examples=[1])
-    active_count: int = Field(description="The active ones among them.", examples=[1])
-    inactive_count: int = Field(description="The inactive ones; 0 unless asked for.", examples=[0])
+    total: int = Field(description="All that match, on whatever page: active and inactive.")
+    active_count: int = Field(description="The active ones among them.")
+    inactive_count: int = Field(description="The inactive ones; 0 unless asked for.")
 
 
 class FieldError(BaseModel):
@@ -100,10 +115,12 @@ class Problem(BaseModel):
     type: str = Field(default="about:blank", description="Always about:blank: the status says which kind of problem.")
     title: str = Field(description="The status in words.", examples=["Not Found"])
     status: int = Field(examples=[404])
-    detail: str | None = Field(default=None, description="What went wrong, for a person.")
+    detail: str | SkipJsonSchema[None] = Field(default=None, description="What went wrong, for a person.")
     instance: str = Field(description="The path that was asked for.", examples=["/api/parties/7"])
     code: str = Field(description="What went wrong, for a program; never changes.", examples=["party_not_found"])
-    errors: list[FieldError] | None = Field(default=None, description="With 422: everything wrong with the request.")
+    errors: list[FieldError] | SkipJsonSchema[None] = Field(
+        default=None, description="With 422: everything wrong with the request."
+    )
 
 
 class Health(BaseModel):

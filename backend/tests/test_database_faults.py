@@ -82,11 +82,10 @@ class TestSQLite:
         with running(database_url) as client:
             writer = database_of(client).engines.writer
             limit_pages(writer, 1)  # SQLite takes the size that the file has
-            names = (f"{number:0200}" for number in range(1000))
-            for added, name in enumerate(names):
-                if client.post("/api/parties", json={"name": name, "type": "vendor"}).status_code != 201:
-                    break
-            expect(client, 500, "database_full", name=name)
+            added = 0
+            while client.post("/api/parties", json={**PARTY, "name": f"{added:0200}"}).status_code == 201:
+                added += 1
+            expect(client, 500, "database_full", name=f"{added:0200}")
             assert client.get("/api/parties").json()["total"] == added
             limit_pages(writer, 1_000_000)
             assert client.post("/api/parties", json=PARTY).status_code == 201

@@ -1,0 +1,71 @@
+"""Settings come from the environment and `.env`, and say clearly when they contradict each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.config import Settings
+from liteshift.app.engines import PoolSettings
+
+
+@pytest.fixture(autouse=True)
+def _no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(Settings.model_config, "env_file", None)
+
+
+def test_defaults() -> None:
+    settings = Settings()
+    assert (settings.DATABASE_URL, settings.DATABASE_TYPE, settings.DEBUG) == ("sqlite:///./app.db", "sqlite", False)
+    assert settings.pool == PoolSettings(size=20, max_overflow=0, timeout=30, recycle=3600, pre_ping=True)
+    assert settings.busy_timeout_seconds == 30
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+def test_type_follows_from_url(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}://user:password@localhost/dbname")
+    assert Settings().DATABASE_TYPE == "postgresql"
+    monkeypatch.setenv("DATABASE_TYPE", "postgresql")
+    assert Settings().DATABASE_TYPE == "postgresql"
+
+
+def test_type_contradicts_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@localhost/dbname")
+    monkeypatch.setenv("DATABASE_TYPE", "sqlite")
+    with pytest.raises(
+        ValidationError, match="DATABASE_TYPE is 'sqlite', but DATABASE_URL names a postgresql"
+    ) as error:
+        Settings()
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://user:secret@localhost/dbname", "not on mysql"),
+        ("secret", "not a database URL"),
+        ("", "not a database URL"),
+    ],
+)
+def test_url_of_something_else(monkeypatch: pytest.MonkeyPatch, url: str, message: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(ValidationError, match=message) as error:
+        Settings()
+    assert "secret" not in str(error.value)
+
+
+def test_file_and_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("DATABASE_URL=sqlite:///./other.db\nPOOL_SIZE=50\nDEBUG=true\nSOMEBODY_ELSES=1\n")
+    monkeypatch.setitem(Settings.model_config, "env_file", file)
+    monkeypatch.setenv("POOL_SIZE", "5")  # the environment goes first
+    settings = Settings()
+    assert (settings.DATABASE_URL, settings.pool_size, settings.DEBUG) == ("sqlite:///./other.db", 5, True)
+
+
+def test_password_is_not_shown() -> None:
+    settings = Settings(DATABASE_URL="postgresql://user:secret@localhost/dbname")
+    assert "secret" not in repr(settings)
+    assert "secret" not in str(settings)
