@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
@@ -41,7 +41,7 @@ Moment = Annotated[
 ]
 
 
-PARTY = {
+PARTY: dict[str, JsonValue] = {
     "id": 1,
     "name": "Customer Company",
     "type": "customer",

@@ -1,4 +1,4 @@
-"""Every road to the SQLite file has the same settings; slow statements are logged; both databases have async engines."""
+"""Every road to the SQLite file has the same settings; slow statements are logged; asyncio is served as well."""
 
 from __future__ import annotations
 
