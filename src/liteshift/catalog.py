@@ -147,6 +147,31 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger of the user's.
+
+    Attributes:
+        before: it runs before the event; else after, or instead of it.
+        row: it runs for each row; else for each statement.
+        events: of `insert`, `update`, `delete`, `truncate`.
+        columns: the columns of its UPDATE OF.
+        condition: whether it has a WHEN.
+        source: its function's body.
+    """
+
+    name: str
+    before: bool
+    row: bool
+    events: tuple[str, ...]
+    columns: tuple[str, ...]
+    condition: bool
+    enabled: bool
+    language: str
+    source: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sequence:
     """A sequence; `last_value` is None until it has been called."""
 
@@ -173,6 +198,7 @@ class Table:
     columns: tuple[Column, ...]
     constraints: tuple[Constraint, ...] = ()
     indexes: tuple[Index, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
     rows: int = 0
     bytes: int = 0
     partitioned: bool = False

@@ -36,6 +36,10 @@ class Snapshot(Protocol):
         """How many rows point at a parent that is not there."""
         ...
 
+    def is_ascii(self, table: Name, column: str) -> bool:
+        """Whether every text of a column is ASCII."""
+        ...
+
 
 class Source(Protocol):
     """The database to move away from.

@@ -13,7 +13,7 @@ from liteshift.plan import Plan, Profile
 from liteshift.progress import Progress, Step
 from liteshift.rejects import RejectFile
 from liteshift.reports import MigrateReport, Verdict
-from liteshift.stages.copy import check_file, copy_rows, make_indexes
+from liteshift.stages.copy import check_file, copy_rows, make_indexes, make_triggers
 from liteshift.stages.prepare import prepare, refuse_unfit
 from liteshift.stages.verify import verify
 
@@ -86,6 +86,7 @@ def migrate(
         snapshot.hold([table.source for table in found.tables])
         copied = clock.run("copy", lambda: copy_rows(snapshot, found, staging, progress, reject))
         clock.run("index", lambda: make_indexes(found, staging, progress))
+        make_triggers(found, staging)
         progress(Step("check", target.label, 0, None))
         orphans = clock.run("check", lambda: check_file(staging, reject.count))
         clock.run("seal", staging.seal)

@@ -59,6 +59,7 @@ class ColumnPlan:
         declared: its declared type in SQLite.
         form: how its values are stored: the name of a codec.
         rules: NOT NULL, DEFAULT and CHECK clauses, as SQLite text.
+        generated: the expression that computes it, in parentheses; empty where it is stored.
     """
 
     source: str
@@ -67,6 +68,7 @@ class ColumnPlan:
     declared: str
     form: str
     rules: tuple[str, ...] = ()
+    generated: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,9 @@ class TablePlan:
         key: the target's names of its key columns in key order; empty where it has none.
         create: the CREATE TABLE statement.
         indexes: the statements that make its indexes, after the rows.
+        triggers: the statements that make its triggers, after all else.
         sequence: the value its AUTOINCREMENT goes on from; None where it has no sequence.
-        inherited: whether to read its own rows only, not those of tables that inherit from it.
+        partitioned: whether its rows stand in partitions; else only its own are read, not those of its heirs.
     """
 
     source: Name
@@ -98,6 +101,7 @@ class TablePlan:
     key: tuple[str, ...]
     create: str
     indexes: tuple[str, ...]
+    triggers: tuple[str, ...]
     objects: tuple[ObjectPlan, ...]
     rows: int
     bytes: int

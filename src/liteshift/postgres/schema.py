@@ -24,6 +24,7 @@ from liteshift.catalog import (
     Reference,
     Sequence,
     Table,
+    Trigger,
     TypeKind,
 )
 
@@ -34,7 +35,7 @@ def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
     """The whole schema, as the connection's transaction sees it."""
     with connection.cursor(row_factory=dict_row) as cursor:
         answers = {name: _ask(cursor, name) for name in ("database", "tables", "columns", "constraints", "indexes")}
-        answers |= {name: _ask(cursor, name) for name in ("types", "sequences", "others")}
+        answers |= {name: _ask(cursor, name) for name in ("types", "sequences", "triggers", "others")}
     database = answers["database"][0]
     tables = _tables(answers)
     others = [_other(row) for row in answers["others"]]
@@ -88,6 +89,7 @@ def _tables(answers: Mapping[str, list[Row]]) -> tuple[Table, ...]:
     columns: dict[int, list[Column]] = defaultdict(list)
     constraints: dict[int, list[Constraint]] = defaultdict(list)
     indexes: dict[int, list[Index]] = defaultdict(list)
+    triggers: dict[int, list[Trigger]] = defaultdict(list)
     for row in answers["columns"]:
         columns[row["table"]].append(_column(row, types))
     for row in answers["constraints"]:
@@ -95,6 +97,8 @@ def _tables(answers: Mapping[str, list[Row]]) -> tuple[Table, ...]:
             constraints[row["table"]].append(_constraint(row))
     for row in answers["indexes"]:
         indexes[row["table"]].append(_index(row))
+    for row in answers["triggers"]:
+        triggers[row["table"]].append(_trigger(row))
     rows = {row["oid"]: row for row in answers["tables"]}
     leaves: dict[int, list[Row]] = defaultdict(list)
     for row in rows.values():
@@ -110,6 +114,7 @@ def _tables(answers: Mapping[str, list[Row]]) -> tuple[Table, ...]:
             columns=tuple(columns[oid]),
             constraints=tuple(constraints[oid]),
             indexes=tuple(indexes[oid]),
+            triggers=tuple(triggers[oid]),
             rows=sum(max(leaf.rows, 0) for leaf in below) if row["partitioned"] else row["rows"],
             bytes=row["bytes"] + sum(leaf.bytes for leaf in below),
             partitioned=row["partitioned"],
@@ -195,6 +200,21 @@ def _index(row: Row) -> Index:
         predicate=row["predicate"],
         nulls_not_distinct=row["nulls_not_distinct"],
         valid=row["valid"],
+    )
+
+
+def _trigger(row: Row) -> Trigger:
+    return Trigger(
+        name=row["name"],
+        before=row["before"],
+        row=row["row"],
+        events=tuple(row["events"]),
+        columns=tuple(row["columns"]),
+        condition=row["condition"],
+        enabled=row["enabled"],
+        language=row["language"],
+        source=row["source"],
+        definition=row["definition"],
     )
 
 

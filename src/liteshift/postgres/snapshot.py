@@ -82,6 +82,13 @@ class PostgresSnapshot:
         row = self._connection.execute(query).fetchone()
         return int(row[0]) if row else 0
 
+    def is_ascii(self, table: Name, column: str) -> bool:
+        """Whether every text of a column is ASCII: as many bytes as characters."""
+        query = sql.SQL("SELECT NOT EXISTS (SELECT FROM {} WHERE octet_length({}::text) <> char_length({}::text))")
+        name = sql.Identifier(column)
+        row = self._connection.execute(query.format(_table(table), name, name)).fetchone()
+        return row is not None and bool(row[0])
+
 
 def _table(name: Name) -> sql.Identifier:
     return sql.Identifier(name.schema, name.name)

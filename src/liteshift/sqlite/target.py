@@ -102,7 +102,7 @@ class SqliteReading:
             NotInitialised: it lacks one.
         """
         for table, columns in tables.items():
-            found = {name for (name,) in self._connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+            found = {name for (name,) in self._connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))}
             for column in columns:
                 if column not in found:
                     missing = f"the column {column} of the table {table}" if found else f"the table {table}"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from liteshift.codec.copy_text import decode, fields
-from liteshift.codec.values import Codec, Unrepresentable, codec
+from liteshift.codec.values import Unrepresentable, codec
 from liteshift.ends import Snapshot, Staging, Value
 from liteshift.errors import LiteshiftError
 from liteshift.plan import Plan, TablePlan
@@ -33,10 +33,9 @@ def copy_rows(
     for table in plan.tables:
         rows = _TableCopy(table, progress, reject)
         started = time.monotonic()
-        lines = snapshot.lines(
-            table.source, [column.source for column in table.columns], with_children=table.partitioned
-        )
-        staging.load(table.target, [column.target for column in table.columns], rows.values(lines))
+        stored = [column for column in table.columns if not column.generated]  # SQLite computes the others
+        lines = snapshot.lines(table.source, [column.source for column in stored], with_children=table.partitioned)
+        staging.load(table.target, [column.target for column in stored], rows.values(lines))
         if table.sequence is not None:
             staging.set_sequence(table.target, table.sequence)
         seconds = time.monotonic() - started
@@ -50,6 +49,11 @@ def make_indexes(plan: Plan, staging: Staging, progress: Progress) -> None:
     for done, (target, statement) in enumerate(statements, start=1):
         staging.execute([statement])
         progress(Step("index", target, done, len(statements)))
+
+
+def make_triggers(plan: Plan, staging: Staging) -> None:
+    """Make every trigger, when nothing is written any more."""
+    staging.execute(statement for table in plan.tables for statement in table.triggers)
 
 
 def check_file(staging: Staging, rejected: int) -> tuple[str, ...]:
@@ -80,7 +84,8 @@ class _TableCopy:
         self.count = 0
         self.rejected = 0
         self._table = table
-        self._codecs = [codec(column.form) for column in table.columns]
+        self._columns = [column for column in table.columns if not column.generated]
+        self._codecs = [codec(column.form) for column in self._columns]
         self._progress = progress
         self._reject = reject
 
@@ -94,7 +99,7 @@ class _TableCopy:
                 row = decode(codecs, line)
             except (Unrepresentable, UnicodeDecodeError):
                 self.rejected += 1
-                self._reject(explain_reject(self._table, codecs, line, self.count + self.rejected))
+                self._reject(self._explain(line))
                 continue
             self.count += 1
             if self.count % _TELL_EVERY == 0:
@@ -102,21 +107,20 @@ class _TableCopy:
             yield row
         self._progress(Step("copy", name, self.count, self.count))
 
-
-def explain_reject(table: TablePlan, codecs: Sequence[Codec], line: bytes, number: int) -> Reject:
-    """Which row it is, and which value can't be carried."""
-    name = str(table.source)
-    try:
-        texts = fields(line)
-    except UnicodeDecodeError:
-        return Reject(name, {"row": str(number)}, "", "its text is not UTF-8")
-    keys = {
-        column.source: text for column, text in zip(table.columns, texts, strict=True) if column.target in table.key
-    }
-    for column, own, text in zip(table.columns, codecs, texts, strict=True):
+    def _explain(self, line: bytes) -> Reject:
+        """Which row it is, and which value can't be carried."""
+        name = str(self._table.source)
+        number: dict[str, str | None] = {"row": str(self.count + self.rejected)}
         try:
-            if text is not None:
-                own.from_pg(text)
-        except Unrepresentable as error:
-            return Reject(name, keys or {"row": str(number)}, column.source, str(error))
-    raise AssertionError("a row was rejected for no reason")
+            texts = fields(line)
+        except UnicodeDecodeError:
+            return Reject(name, number, "", "its text is not UTF-8")
+        pairs = list(zip(self._columns, texts, strict=True))
+        key = {column.source: text for column, text in pairs if column.target in self._table.key} or number
+        for own, (column, text) in zip(self._codecs, pairs, strict=True):
+            try:
+                if text is not None:
+                    own.from_pg(text)
+            except Unrepresentable as error:
+                return Reject(name, key, column.source, str(error))
+        raise AssertionError("a row was rejected for no reason")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from liteshift.catalog import Catalog
 from liteshift.ends import Snapshot
 from liteshift.errors import NotFit
 from liteshift.plan import Plan, Profile, Severity
-from liteshift.translate.planner import doubtful_foreign_keys, make_plan
+from liteshift.translate.facts import Facts, doubtful_foreign_keys, doubtful_texts
+from liteshift.translate.planner import make_plan
 
 
 def prepare(snapshot: Snapshot, profile: Profile, include: Sequence[str], exclude: Sequence[str]) -> Plan:
@@ -17,12 +19,19 @@ def prepare(snapshot: Snapshot, profile: Profile, include: Sequence[str], exclud
         UsageError: a pattern names no table.
     """
     catalog = snapshot.catalog()
+    return make_plan(catalog, profile, include=include, exclude=exclude, facts=_ask(snapshot, catalog))
+
+
+def _ask(snapshot: Snapshot, catalog: Catalog) -> Facts:
     orphans = {}
     for table, key in doubtful_foreign_keys(catalog):
         if key.reference is not None:
             found = snapshot.orphans(table.name, key.columns, key.reference.table, key.reference.columns)
             orphans[table.name, key.name] = found
-    return make_plan(catalog, profile, include=include, exclude=exclude, orphans=orphans)
+    ascii_only = {
+        (table.name, column) for table, column in doubtful_texts(catalog) if snapshot.is_ascii(table.name, column)
+    }
+    return Facts(orphans, frozenset(ascii_only))
 
 
 def refuse_unfit(plan: Plan) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, replace
 
-from liteshift.catalog import Column, PgType, Table, TypeKind
+from liteshift.catalog import Column, Name, PgType, Table, TypeKind
 from liteshift.plan import ColumnPlan, Finding, Profile, Severity
-from liteshift.translate.expressions import Operand, Untranslatable, translate, translate_default
+from liteshift.translate.expressions import Operand, Untranslatable, translate, translate_default, translate_value
 from liteshift.translate.names import Namespace, quote
 from liteshift.translate.typemap import Target, Unsupported, target
 
@@ -25,8 +25,17 @@ class PlannedColumn:
     operand: Operand
 
 
-def plan_columns(table: Table, profile: Profile, report: Report) -> tuple[PlannedColumn, ...]:
-    """What each column becomes; losses and refusals are reported."""
+def plan_columns(
+    table: Table, profile: Profile, ascii_only: Set[tuple[Name, str]], report: Report
+) -> tuple[PlannedColumn, ...]:
+    """What each column becomes; losses and refusals are reported.
+
+    Args:
+        table: the table.
+        profile: whose habits the file follows.
+        ascii_only: text columns whose unique rule under lower() or upper() holds as long as they stay ASCII.
+        report: takes the findings.
+    """
     names = Namespace([])
     primary = table.primary_key.columns if table.primary_key else ()
     planned = []
@@ -45,10 +54,31 @@ def plan_columns(table: Table, profile: Profile, report: Report) -> tuple[Planne
         name = names.claim_plain(column.name)
         if name != column.name:
             report(_renamed("column", subject, name))
+        is_ascii = (table.name, column.name) in ascii_only
+        if is_ascii:
+            checks = (*kind.checks, "length(CAST({} AS BLOB)) = length({})")
+            kind = replace(kind, checks=checks, same_equality=True)
+            why = "a unique rule folds its case, which SQLite does for ASCII letters only"
+            instead = "keep the folded text in a column of its own, with the unique rule on that"
+            report(Finding(Severity.LOSS, "column", subject, "takes ASCII only from now on", why, instead))
         rules = _rules(column, kind, quote(name), subject, column.name in primary, report)
         plan = ColumnPlan(column.name, name, column.type_text, kind.declared, kind.form, rules)
-        planned.append(PlannedColumn(column, plan, Operand(quote(name), kind.family, kind.form)))
-    return tuple(planned)
+        operand = Operand(quote(name), kind.family, kind.form, is_ascii, kind.same_equality)
+        planned.append(PlannedColumn(column, plan, operand))
+    operands = {column.source.name: column.operand for column in planned}
+    return tuple(_with_generation(column, operands) for column in planned)
+
+
+def _with_generation(column: PlannedColumn, operands: Mapping[str, Operand]) -> PlannedColumn:
+    """A generated column goes on being computed where its expression gives the very value that is stored."""
+    if column.source.generated is None:
+        return column
+    try:
+        expression = translate_value(column.source.generated, operands, column.operand)
+    except Untranslatable:
+        return column
+    rules = tuple(rule for rule in column.plan.rules if not rule.startswith("DEFAULT"))
+    return replace(column, plan=replace(column.plan, generated=f"({expression})", rules=rules))
 
 
 def is_rowid(table: Table, column: Column) -> bool:
@@ -69,7 +99,7 @@ def _renamed(kind: str, subject: str, name: str) -> Finding:
 def _rules(
     column: Column, kind: Target, sql: str, subject: str, in_primary_key: bool, report: Report
 ) -> tuple[str, ...]:
-    rules = []
+    rules = [f"COLLATE {kind.collation}"] if kind.collation else []
     if column.not_null or in_primary_key or _domain_not_null(column.type):
         rules.append("NOT NULL")
     default = _default(column, kind, subject, report)
@@ -118,6 +148,7 @@ def _default(column: Column, kind: Target, subject: str, report: Report) -> str 
         )
         return None
     if "strftime" in default:
+        where = ", and in UTC whatever the session's time zone" if kind.family == "timestamp" else ""
         why = "SQLite's clock has milliseconds, PostgreSQL's microseconds"
-        report(Finding(Severity.NOTE, "default", subject, f"{text} is given in milliseconds", why))
+        report(Finding(Severity.NOTE, "default", subject, f"{text} is given in milliseconds{where}", why))
     return default

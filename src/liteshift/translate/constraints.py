@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from liteshift.catalog import Constraint, ConstraintKind, Name, Table
 from liteshift.plan import Finding, ObjectPlan, Severity
@@ -40,6 +40,7 @@ def constraint_clause(
     if constraint.deferrable:
         what = "is checked at every statement, not at the end of the transaction"
         report(Finding(Severity.LOSS, constraint.kind, subject, what, "SQLite defers foreign keys only"))
+    refuse_unfaithful(constraint.kind, subject, [columns[name] for name in constraint.columns], report)
     word = "PRIMARY KEY" if constraint.kind is ConstraintKind.PRIMARY_KEY else "UNIQUE"
     names = ", ".join(quote(columns[name].plan.target) for name in constraint.columns)
     if constraint.nulls_not_distinct:
@@ -51,6 +52,16 @@ def null_blind_index(name: str, table: str, keys: list[str]) -> str:
     """UNIQUE NULLS NOT DISTINCT, which SQLite can't say, as an index over each key and whether it is NULL."""
     terms = ", ".join(f"coalesce({key}, ''), {key} IS NULL" for key in keys)
     return f"CREATE UNIQUE INDEX {quote(name)} ON {quote(table)} ({terms})"
+
+
+def refuse_unfaithful(kind: str, subject: str, columns: Sequence[PlannedColumn], report: Report) -> None:
+    """Refuse a unique rule over values that PostgreSQL takes for equal though their texts differ."""
+    for column in columns:
+        if not column.operand.same_equality:
+            what = "can't be carried, and it is a unique rule"
+            why = f"{column.source.name} is {column.source.type_text}: values that are equal there differ as text here"
+            instead = "exclude the table, or give the column on the source a type that says how values are written"
+            report(Finding(Severity.REFUSAL, kind, subject, what, why, instead))
 
 
 def lost(report: Report, kind: str, subject: str, why: str, instead: str = "") -> None:

@@ -29,11 +29,21 @@ class Untranslatable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A column that an expression may name: its SQLite text and what it can be compared with."""
+    """A column that an expression may name.
+
+    Attributes:
+        sql: its SQLite text.
+        family: what it can be compared with.
+        form: its stored form.
+        ascii: whether it holds ASCII texts only.
+        same_equality: whether two of its values are equal just when they are in PostgreSQL.
+    """
 
     sql: str
     family: str
     form: str = "text"
+    ascii: bool = False
+    same_equality: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,7 @@ class _Typed:
     family: str
     constant: str | None = None  # the text of an untyped constant, which takes its neighbour's type
     form: str = "text"
+    ascii: bool = False
 
 
 def translate(text: str, columns: Mapping[str, Operand]) -> str:
@@ -58,6 +69,28 @@ def translate(text: str, columns: Mapping[str, Operand]) -> str:
         Untranslatable: a construct that is not on the list.
     """
     return _Translator(columns).visit(_parse(text)).sql
+
+
+def translate_value(text: str, columns: Mapping[str, Operand], column: Operand) -> str:
+    """An expression whose value a column stores: a generated column's.
+
+    Raises:
+        Untranslatable: a construct that is not on the list, or a value of another form than the column's.
+    """
+    typed = _Translator(columns).visit(_parse(text))
+    same = typed.family == column.family and typed.family in ("integer", "text", "boolean")
+    if not same:
+        raise Untranslatable(f"{typed.family} in a column of {column.family}")
+    return typed.sql
+
+
+def folded_columns(text: str) -> set[str]:
+    """The columns that an expression folds with lower() or upper()."""
+    try:
+        tree = _parse(text)
+    except Untranslatable:
+        return set()
+    return {column.name for node in tree.find_all(exp.Lower, exp.Upper) for column in node.find_all(exp.Column)}
 
 
 def translate_default(text: str, family: str, form: str) -> str:
@@ -204,7 +237,7 @@ class _Translator:
         operand = self._columns.get(node.name)
         if operand is None:
             raise Untranslatable(f"the name {node.name}")
-        return _Typed(operand.sql, operand.family, form=operand.form)
+        return _Typed(operand.sql, operand.family, form=operand.form, ascii=operand.ascii)
 
     def literal(self, node: exp.Expr) -> _Typed:
         text = str(node.this)
@@ -333,6 +366,12 @@ class _Translator:
     def length(self, node: exp.Expr) -> _Typed:
         return _Typed(f"length({self._text(node.this)})", "integer")
 
+    def fold(self, node: exp.Expr) -> _Typed:
+        typed = self.visit(node.this)
+        if typed.family not in _TEXTS or not typed.ascii:
+            raise Untranslatable(f"{node.sql(dialect='postgres')}, which SQLite does for ASCII letters only")
+        return _Typed(f"{'lower' if isinstance(node, exp.Lower) else 'upper'}({typed.sql})", "text", ascii=True)
+
     def trim(self, node: exp.Expr) -> _Typed:
         position = str(node.args.get("position") or "").upper()
         name = {"": "trim", "BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}.get(position)
@@ -409,6 +448,8 @@ _HANDLERS: dict[type, tuple[Callable[[_Translator, exp.Expr], _Typed] | None, st
     exp.NullSafeNEQ: (_Translator.distinct, ""),
     exp.DPipe: (_Translator.concatenation, "safe"),
     exp.Length: (_Translator.length, ""),
+    exp.Lower: (_Translator.fold, ""),
+    exp.Upper: (_Translator.fold, ""),
     exp.Trim: (_Translator.trim, "position"),
     exp.Abs: (_Translator.absolute, ""),
     exp.Coalesce: (_Translator.coalesce, "expressions"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from liteshift.catalog import Index, Table
 from liteshift.plan import Finding, Severity
 from liteshift.translate.columns import PlannedColumn, Report
-from liteshift.translate.constraints import lost, null_blind_index
-from liteshift.translate.expressions import Operand, Untranslatable, translate
+from liteshift.translate.constraints import lost, null_blind_index, refuse_unfaithful
+from liteshift.translate.expressions import Operand, Untranslatable, folded_columns, translate
 from liteshift.translate.names import quote
 
 _ORDINARY = ("btree", "hash")
@@ -40,6 +41,8 @@ def index_statement(
         lost(report, "index", subject, "it is invalid on the source")
         return ""
     operands: dict[str, Operand] = {key: column.operand for key, column in columns.items()}
+    if not index.unique:  # no rule depends on it, and a query that uses it folds as SQLite does, too
+        operands = {key: replace(operand, ascii=True) for key, operand in operands.items()}
     try:
         terms = [_term(key.column, key.expression, operands) for key in index.keys]
         where = f" WHERE {translate(index.predicate, operands)}" if index.predicate else ""
@@ -47,8 +50,15 @@ def index_statement(
         return _not_translated(index, subject, str(error), report)
     if index.unique and any(key.collation for key in index.keys):
         return _not_translated(index, subject, "a collation of its own", report)
+    if index.unique:
+        keys = [columns[key.column] for key in index.keys if key.column is not None]
+        refuse_unfaithful("unique index", subject, keys, report)
     if index.nulls_not_distinct and index.unique:
         return null_blind_index(name, target, terms) + where
+    folded = {name for key in index.keys if key.expression for name in folded_columns(key.expression)}
+    if not index.unique and folded:
+        why = "SQLite's lower() and upper() know ASCII letters only, in queries as well"
+        report(Finding(Severity.NOTE, "index", subject, "folds the case of ASCII letters only", why))
     if index.included and not index.unique:
         terms += [quote(columns[column].plan.target) for column in index.included]
     elif index.included:

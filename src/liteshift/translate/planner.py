@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
-from types import MappingProxyType
 
-from liteshift.catalog import Catalog, Constraint, ConstraintKind, Index, Name, Table
+from liteshift.catalog import Catalog, ConstraintKind, Index, Name, Table
 from liteshift.catalog import Sequence as PgSequence
 from liteshift.errors import UsageError
 from liteshift.plan import Finding, ObjectPlan, Plan, Profile, Severity, TablePlan
 from liteshift.translate.columns import PlannedColumn, Report, is_rowid, plan_columns
 from liteshift.translate.constraints import carried, constraint_clause, lost, null_blind_index
+from liteshift.translate.facts import NO_FACTS, Facts
 from liteshift.translate.indexes import index_statement
 from liteshift.translate.names import Namespace, quote
+from liteshift.translate.partitions import lifted_foreign_keys, lifted_indexes
 from liteshift.translate.residue import report_others
+from liteshift.translate.triggers import trigger_statement
 
 
 def make_plan(
@@ -24,7 +25,7 @@ def make_plan(
     *,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
-    orphans: Mapping[tuple[Name, str], int] = MappingProxyType({}),
+    facts: Facts = NO_FACTS,
 ) -> Plan:
     """Decide what every object becomes.
 
@@ -33,7 +34,7 @@ def make_plan(
         profile: whose habits the file follows.
         include: patterns of `schema.table` to carry, all where empty; `*` and `?` as in a shell.
         exclude: patterns of `schema.table` to leave out.
-        orphans: rows that break a foreign key, by table and name, of the keys in `doubtful_foreign_keys`.
+        facts: what was asked of the rows.
 
     Raises:
         UsageError: a pattern that names no table.
@@ -46,7 +47,7 @@ def make_plan(
         if targets[table.name] != table.name.name:
             why = "SQLite has one namespace, blind to case, without schemas"
             findings.append(Finding(Severity.NOTE, "table", str(table.name), f"is called {targets[table.name]}", why))
-    columns = {table.name: plan_columns(table, profile, findings.append) for table in chosen}
+    columns = {table.name: plan_columns(table, profile, facts.ascii, findings.append) for table in chosen}
     known = {
         name: (targets[name], {column.source.name: column.plan.target for column in planned})
         for name, planned in columns.items()
@@ -54,7 +55,7 @@ def make_plan(
     sequences = {sequence.name: sequence for sequence in catalog.sequences}
     strict = profile is Profile.PLAIN
     tables = tuple(
-        _Table(table, columns[table.name], known, namespace, sequences, orphans, strict, findings.append).plan()
+        _Table(table, columns[table.name], known, namespace, sequences, facts, strict, findings.append).plan()
         for table in chosen
     )
     report_others(catalog, chosen, findings.append)
@@ -82,35 +83,6 @@ def _chosen(catalog: Catalog, include: Sequence[str], exclude: Sequence[str], re
     return chosen
 
 
-def lifted_foreign_keys(table: Table) -> list[tuple[Constraint, int]]:
-    """Foreign keys that stand on partitions only, each once and with how many partitions have it.
-
-    They are lifted to the whole table; where some partitions lack one, their rows have to obey it already.
-    """
-    lifted: dict[tuple[object, ...], tuple[Constraint, int]] = {}
-    for leaf in table.partitions:
-        for constraint in leaf.constraints:
-            if constraint.kind is ConstraintKind.FOREIGN_KEY:
-                identity = (constraint.columns, constraint.reference)
-                first, holders = lifted.get(identity, (constraint, 0))
-                lifted[identity] = (first, holders + 1)
-    return list(lifted.values())
-
-
-def doubtful_foreign_keys(catalog: Catalog) -> list[tuple[Table, Constraint]]:
-    """Foreign keys that PostgreSQL itself does not vouch for on every row: NOT VALID, or on some partitions only."""
-    doubtful = []
-    for table in catalog.tables:
-        lifted = [constraint for constraint, _ in lifted_foreign_keys(table)]
-        not_valid = [
-            constraint
-            for constraint in table.constraints
-            if constraint.kind is ConstraintKind.FOREIGN_KEY and not constraint.validated and constraint.enforced
-        ]
-        doubtful += [(table, constraint) for constraint in (*not_valid, *lifted)]
-    return doubtful
-
-
 class _Table:
     """The plan of one table."""
 
@@ -121,7 +93,7 @@ class _Table:
         known: Mapping[Name, tuple[str, Mapping[str, str]]],
         namespace: Namespace,
         sequences: Mapping[Name, PgSequence],
-        orphans: Mapping[tuple[Name, str], int],
+        facts: Facts,
         strict: bool,
         report: Report,
     ) -> None:
@@ -131,7 +103,7 @@ class _Table:
         self._target = known[table.name][0]
         self._namespace = namespace
         self._sequences = sequences
-        self._orphans = orphans
+        self._facts = facts
         self._strict = strict
         self._report = report
         self._objects: list[ObjectPlan] = []
@@ -144,14 +116,15 @@ class _Table:
             self._column_line(column, column is rowid, next_value is not None) for column in self._columns.values()
         ]
         indexes: list[str] = []
-        for constraint in (*table.constraints, *self._lifted_foreign_keys()):
+        for constraint in (*table.constraints, *lifted_foreign_keys(table, self._report)):
             if rowid is not None and constraint.kind is ConstraintKind.PRIMARY_KEY:
                 self._objects.append(carried(constraint, "the rowid"))
                 continue
-            broken = self._orphans.get((table.name, constraint.name), 0)
+            broken = self._facts.orphans.get((table.name, constraint.name), 0)
             if broken:
                 why = f"{broken} rows point at a row that is not there"
                 lost(self._report, "foreign key", f"{table.name}.{constraint.name}", why, "mend the rows first")
+                self._objects.append(carried(constraint, ""))
                 continue
             clause = constraint_clause(table, constraint, self._columns, self._known, self._report)
             if clause:
@@ -162,8 +135,9 @@ class _Table:
                 clause = null_blind_index(name, self._target, keys)
                 indexes.append(clause)
             self._objects.append(carried(constraint, clause))
-        for index in (*table.indexes, *self._lifted_indexes()):
+        for index in (*table.indexes, *lifted_indexes(table, self._report)):
             indexes += self._index(index)
+        triggers = self._triggers()
         self._notes()
         primary = table.primary_key
         key = tuple(self._columns[name].plan.target for name in primary.columns) if primary else ()
@@ -175,6 +149,7 @@ class _Table:
             key=key,
             create=create + " STRICT" if self._strict else create,
             indexes=tuple(indexes),
+            triggers=triggers,
             objects=tuple(self._objects),
             rows=table.rows,
             bytes=table.bytes,
@@ -185,7 +160,8 @@ class _Table:
     def _column_line(self, column: PlannedColumn, is_key: bool, counts: bool) -> str:
         plan = column.plan
         if not is_key:
-            return " ".join([quote(plan.target), plan.declared, *plan.rules])
+            generated = [f"GENERATED ALWAYS AS {plan.generated} STORED"] if plan.generated else []
+            return " ".join([quote(plan.target), plan.declared, *generated, *plan.rules])
         primary = self._table.primary_key
         assert primary is not None  # noqa: S101 - a rowid is a primary key
         words = [quote(plan.target), "INTEGER", "NOT NULL", f"CONSTRAINT {quote(primary.name)} PRIMARY KEY"]
@@ -217,40 +193,14 @@ class _Table:
         self._objects.append(ObjectPlan("unique index" if index.unique else "index", index.name, statement))
         return [statement] if statement else []
 
-    def _lifted_foreign_keys(self) -> list[Constraint]:
-        for leaf in self._table.partitions:
-            for constraint in leaf.constraints:
-                if constraint.kind in (ConstraintKind.CHECK, ConstraintKind.EXCLUSION):
-                    subject = f"{leaf.name}.{constraint.name}"
-                    lost(self._report, constraint.kind, subject, "it stands on one partition only")
-        lifted = lifted_foreign_keys(self._table)
-        for constraint, holders in lifted:
-            what = "stands on the whole table"
-            why = f"{holders} of {len(self._table.partitions)} partitions have it; they become one table"
-            self._report(Finding(Severity.NOTE, "foreign key", f"{self._table.name}.{constraint.name}", what, why))
-        return [constraint for constraint, _ in lifted]
-
-    def _lifted_indexes(self) -> list[Index]:
-        """Indexes that stand on partitions only: one of each shape for the whole table."""
-        lifted: dict[tuple[object, ...], Index] = {}
-        for leaf in self._table.partitions:
-            for index in leaf.indexes:
-                subject = f"{leaf.name}.{index.name}"
-                if index.unique:
-                    what, why = "can't be carried, and it is a unique rule", "it stands on one partition only"
-                    self._report(Finding(Severity.REFUSAL, "unique index", subject, what, why, "exclude the table"))
-                    continue
-                shape = (index.keys, index.predicate, index.method, index.included)
-                kept = lifted.setdefault(shape, index)
-                if kept is not index:
-                    what, why = f"is one with {kept.name}", "the partitions become one table"
-                    self._report(Finding(Severity.NOTE, "index", subject, what, why))
-            for constraint in leaf.constraints:
-                if constraint.kind in (ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY):
-                    subject, why = f"{leaf.name}.{constraint.name}", "it stands on one partition only"
-                    what = "can't be carried, and it is a unique rule"
-                    self._report(Finding(Severity.REFUSAL, constraint.kind, subject, what, why, "exclude the table"))
-        return [replace(index, unique=False) for index in lifted.values()]
+    def _triggers(self) -> tuple[str, ...]:
+        statements = []
+        for trigger in self._table.triggers:
+            name = self._namespace.claim(Name(self._table.name.schema, trigger.name))
+            statement = trigger_statement(self._table, trigger, name, self._target, self._columns, self._report)
+            self._objects.append(ObjectPlan("trigger", trigger.name, statement))
+            statements += [statement] if statement else []
+        return tuple(statements)
 
     def _notes(self) -> None:
         table, subject = self._table, str(self._table.name)
@@ -265,9 +215,9 @@ class _Table:
             self._report(Finding(Severity.LOSS, "row level security", subject, what, "SQLite has no users"))
         for column in self._columns.values():
             name = f"{subject}.{column.source.name}"
-            if column.source.generated is not None:
+            if column.source.generated is not None and not column.plan.generated:
                 what = "holds its values as they are, and is no longer computed"
-                why = f"the expression {column.source.generated} is not translated"
+                why = f"not translated: {column.source.generated}"
                 self._report(Finding(Severity.LOSS, "generated column", name, what, why))
             if column.source.collation is not None:
                 what = f"sorts by code point, not by {column.source.collation}"

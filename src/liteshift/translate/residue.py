@@ -16,7 +16,6 @@ _WHY = {
     "procedure": "SQLite runs no stored code",
     "aggregate": "SQLite runs no stored code",
     "window function": "SQLite runs no stored code",
-    "trigger": "triggers are not translated yet",
     "rule": "SQLite has none",
     "policy": "SQLite has no users",
     "extension": "what uses it is named at its own place",
@@ -32,7 +31,6 @@ _INSTEAD = {
     "materialized view": "make it a table that the application fills",
     "function": "move it into the application",
     "procedure": "move it into the application",
-    "trigger": "make it anew on SQLite, or move it into the application",
     "policy": "check rights in the application",
     "large objects": "keep them in a bytea column",
 }

@@ -22,6 +22,9 @@ class Target:
         family: what its values can be compared with, for the expression translator.
         checks: rules on a value, as SQLite text with `{}` for the quoted column.
         loss: what is lost beside the values, which never are; empty for nothing.
+        same_equality: whether two values are equal in SQLite just when they are in PostgreSQL, so that a unique rule
+            means the same.
+        collation: the column's COLLATE clause.
     """
 
     declared: str
@@ -29,6 +32,8 @@ class Target:
     family: str
     checks: tuple[str, ...] = ()
     loss: str = ""
+    same_equality: bool = True
+    collation: str = ""
 
 
 class Unsupported(ValueError):
@@ -140,7 +145,7 @@ def _target(source: PgType, typmod: int, profile: Profile) -> Target:
         labels = ", ".join(literal(label) for label in source.labels)
         return Target(f"VARCHAR({longest})", "text", "enum", (f"{{}} IN ({labels})",), "the order of its labels")
     if source.kind in (TypeKind.COMPOSITE, TypeKind.RANGE, TypeKind.MULTIRANGE):
-        return Target("TEXT", "text", "other", (), f"its {source.kind} operators")
+        return Target("TEXT", "text", "other", (), f"its {source.kind} operators", same_equality=False)
     if source.extension or source.name.schema != "pg_catalog":
         return _extension(source)
     if source.name.name in SCALARS:
@@ -156,7 +161,9 @@ def _scalar(row: Scalar, profile: Profile) -> Target:
         form = "text"  # as PostgreSQL prints it
     checks = {"boolean": ("{} IN (0, 1)",), "text": (_NO_NUL,)}.get(row.family, ())
     loss = "its order and arithmetic" if row.family == "interval" else ""
-    return Target(row.django if profile is Profile.DJANGO else row.sqlalchemy, form, row.family, checks, loss)
+    declared = row.django if profile is Profile.DJANGO else row.sqlalchemy
+    # 1 day is 24 hours, and 1.0 is 1 within jsonb, to PostgreSQL; the texts differ.
+    return Target(declared, form, row.family, checks, loss, same_equality=row.family not in ("interval", "json"))
 
 
 def _base(name: str, typmod: int) -> Target:
@@ -166,7 +173,7 @@ def _base(name: str, typmod: int) -> Target:
         return Target(f"VARCHAR({typmod - 4})", "text", "text", (f"length({{}}) <= {typmod - 4}", _NO_NUL))
     if name == "bpchar":
         if typmod < 0:
-            return Target("TEXT", "text", "bpchar", (_NO_NUL,))
+            return Target("TEXT", "text", "bpchar", (_NO_NUL,), same_equality=False)  # trailing blanks may differ
         return Target(f"CHAR({typmod - 4})", "text", "bpchar", (f"length({{}}) <= {typmod - 4}", _NO_NUL))
     if name == "numeric":
         return _numeric(typmod)
@@ -182,19 +189,23 @@ def _numeric(typmod: int) -> Target:
         if precision <= _EXACT_DIGITS and 0 <= scale <= precision:
             return Target(f"NUMERIC({precision}, {scale})", f"numeric({scale})", "numeric")
     loss = "its order and arithmetic: SQLite sorts it as text, and SUM goes through a double"
-    return Target("TEXT", "text", "other", (), loss)
+    return Target(
+        "TEXT", "text", "other", (), loss, same_equality=typmod >= 0
+    )  # without a scale 1.0 is not 1.00 as text
 
 
 def _array(source: PgType, typmod: int, profile: Profile) -> Target:
     assert source.base is not None  # noqa: S101 - the catalog gives every array its element
     element = _target(source.base, typmod, profile)
     # An array's text begins with a bracket or a brace, so a JSON column's NUMERIC affinity leaves it alone.
-    return Target("JSON", f"array({source.base.delimiter}{element.form})", "array", (), _ARRAY_LOSS)
+    form = f"array({source.base.delimiter}{element.form})"
+    return Target("JSON", form, "array", (), _ARRAY_LOSS, same_equality=element.same_equality)
 
 
 def _extension(source: PgType) -> Target:
     if source.extension == "citext" and source.name.name == "citext":
-        return Target("TEXT", "text", "other", (_NO_NUL,), "comparison without regard to case")
+        loss = "comparison without regard to case beyond ASCII letters"
+        return Target("TEXT", "text", "other", (_NO_NUL,), loss, same_equality=False, collation="NOCASE")
     if source.extension in ("hstore", "ltree"):
         return Target("TEXT", "text", "other", (), f"its {source.extension} operators")
     raise Unsupported(

@@ -18,10 +18,6 @@ SELECT CASE p.prokind WHEN 'a' THEN 'aggregate' WHEN 'p' THEN 'procedure' WHEN '
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d  -- a range type brings constructors of its own
                     WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'i')
 UNION ALL
-SELECT 'trigger', n.nspname, t.tgname, n.nspname, c.relname, pg_catalog.pg_get_triggerdef(t.oid)
-  FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN spaces n ON n.oid = c.relnamespace
- WHERE NOT t.tgisinternal AND coalesce((to_jsonb(t) ->> 'tgparentid')::oid, 0) = 0
-UNION ALL
 SELECT 'rule', n.nspname, r.rulename, n.nspname, c.relname, pg_catalog.pg_get_ruledef(r.oid)
   FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class JOIN spaces n ON n.oid = c.relnamespace
  WHERE r.rulename <> '_RETURN'
