@@ -33,6 +33,9 @@ OLD_ROWS = [
 ]
 
 
+TABLE_AS_TYPED = "SELECT sql FROM sqlite_master WHERE name = 'parties'"
+
+
 @pytest.fixture
 def engine(empty_url: str) -> Engine:
     """An engine on a database without tables."""
@@ -155,8 +158,13 @@ def test_an_id_is_never_given_twice(engine: Engine, empty_url: str) -> None:
     add_old_rows(engine)
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM parties WHERE id > 2"))
-    for revision in ("head", "0001", "head"):
-        (command.downgrade if revision == "0001" else command.upgrade)(config, revision)
+    for way, revisions in ((command.upgrade, "23"), (command.downgrade, "21"), (command.upgrade, "23")):
+        for revision in revisions:
+            way(config, f"000{revision}")
+            if engine.dialect.name == "sqlite":
+                with engine.connect() as connection:
+                    assert connection.execute(text("SELECT * FROM sqlite_sequence")).all() == [("parties", 4)]
+                    assert "AUTOINCREMENT" in connection.execute(text(TABLE_AS_TYPED)).scalar_one()
     with TestClient(create_app(settings_for(empty_url))) as client:
         assert client.post("/api/parties", json={"name": "Next", "type": "vendor"}).json()["id"] == 5
 

@@ -20,7 +20,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("parties") as parties:
+    with op.batch_alter_table("parties", table_kwargs={"sqlite_autoincrement": True}) as parties:
         parties.add_column(
             sa.Column(
                 "is_active",

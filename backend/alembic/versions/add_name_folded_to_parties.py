@@ -38,7 +38,7 @@ def fold(text: str) -> str:
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("parties") as parties:
+    with op.batch_alter_table("parties", table_kwargs={"sqlite_autoincrement": True}) as parties:
         parties.add_column(sa.Column("name_folded", sa.Text(), nullable=True))
     fill()
     refuse_doubles()
