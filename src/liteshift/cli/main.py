@@ -12,6 +12,7 @@ import click
 
 from liteshift import __version__
 from liteshift.cli.backup import backup
+from liteshift.cli.bench import bench
 from liteshift.cli.demo import demo
 from liteshift.cli.health import health, maintain
 from liteshift.cli.migrate import migrate, plan, verify
@@ -62,6 +63,7 @@ def main(context: click.Context) -> None:
 main.add_command(plan)
 main.add_command(migrate)
 main.add_command(verify)
+main.add_command(bench)
 main.add_command(demo)
 main.add_command(backup)
 main.add_command(health)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from liteshift.demo.client import Answer, Client
 
 PARTIES = "/api/parties"
-SEARCHES = ("COMPANY", "çelik", "straße", "ΕΛΛΆΣ", "москва", "株式会社", "%", "_")
+SEARCHES = ("STRASSE", "ΕΛΛΆΣ", "москва", "النور", "株式会社", "100 %", "snake_", "\\")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _lists() -> Generator[Request, Answer, None]:
             for inactive in ("", "true"):
                 yield _list(type=kind, include_inactive=inactive, search=search)
     for search in SEARCHES:
-        yield _list(include_inactive="true", search=search, limit="1000")
+        yield _list(search=search, limit="1000")
 
 
 def _pages() -> Generator[Request, Answer, None]:

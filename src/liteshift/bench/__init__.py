@@ -1,0 +1,1 @@
+"""The benchmark: PostgreSQL and SQLite with the same rows, under the same SQLAlchemy code, in turn."""
