@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from liteshift.cli import options, render
-from liteshift.cli.backup import database_path
+from liteshift.cli.backup import database_path, patience_option
 from liteshift.plan import as_json as words_as_json
 
 _STYLES = {"good": "bold green", "warning": "bold yellow", "bad": "bold red"}
@@ -53,8 +53,9 @@ def health(context: click.Context, database: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("database", metavar="TARGET", callback=database_path)
 @click.argument("act", type=click.Choice(["vacuum", "analyze", "checkpoint", "optimize"]))
+@patience_option
 @options.json_option
-def maintain(database: Path, act: str, as_json: bool) -> None:
+def maintain(database: Path, act: str, patience: float, as_json: bool) -> None:
     """Maintain the SQLite file TARGET, in use or not.
 
     \b
@@ -65,7 +66,7 @@ def maintain(database: Path, act: str, as_json: bool) -> None:
     """
     from liteshift.sqlite import maintain
 
-    done: Any = getattr(maintain, act)(database)
+    done: Any = getattr(maintain, act)(database, patience=patience)
     if as_json:
         render.print_json({"type": act, "database": str(database), **words_as_json(done)})
         return

@@ -126,7 +126,7 @@ def _claimed(folder: Path, database: str) -> Iterator[tuple[datetime, Path, Path
 def _copy(database: Path, partial: Path, progress: Progress, patience: float) -> None:
     with (
         explained(database),
-        closing(connect(database, preset="durable", read_only=True)) as source,
+        closing(connect(database, preset="durable", read_only=True, busy_timeout=int(patience * 1000))) as source,
         snapshot(source),
     ):
         (size,) = source.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()

@@ -1,4 +1,7 @@
-"""Maintenance of a database that may be in use: each act says what it did, in numbers."""
+"""Maintenance of a database that may be in use: each act says what it did, in numbers.
+
+All of them wait `patience` seconds for a lock.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ class Analysis:
     seconds: float
 
 
-def checkpoint(database: Path) -> Checkpoint:
+def checkpoint(database: Path, *, patience: float = 30) -> Checkpoint:
     """Bring the log back into the file; nobody has to wait for it.
 
     The log is cut to nothing only when all of it is back and nobody is reading it: else every writer would wait for
@@ -77,11 +80,11 @@ def checkpoint(database: Path) -> Checkpoint:
         NotInitialised: there is no such database.
         Locked: another connection is at the same work.
     """
-    with _working(database) as connection:
+    with _working(database, patience) as connection:
         return _checkpoint(connection, database)
 
 
-def vacuum(database: Path) -> Vacuum:
+def vacuum(database: Path, *, patience: float = 30) -> Vacuum:
     """Rebuild the file without its free pages; readers go on, writers wait until it is done.
 
     Raises:
@@ -90,7 +93,7 @@ def vacuum(database: Path) -> Vacuum:
             it there.
         Locked: another connection holds the database.
     """
-    with _working(database) as connection:
+    with _working(database, patience) as connection:
         before = database.stat().st_size
         _need_room(database, before)
         connection.execute("PRAGMA temp_store=1").close()  # the preset's would be memory
@@ -100,24 +103,24 @@ def vacuum(database: Path) -> Vacuum:
         return Vacuum(database.stat().st_size, before, done.log_bytes, time.monotonic() - started)
 
 
-def analyze(database: Path) -> Analysis:
+def analyze(database: Path, *, patience: float = 30) -> Analysis:
     """Measure every table and index for the query planner.
 
     Raises:
         NotInitialised: there is no such database.
         Locked: another connection holds the database.
     """
-    return _analyze(database, "ANALYZE")
+    return _analyze(database, "ANALYZE", patience)
 
 
-def optimize(database: Path) -> Analysis:
+def optimize(database: Path, *, patience: float = 30) -> Analysis:
     """Measure only those tables and indexes that need it, quickly.
 
     Raises:
         NotInitialised: there is no such database.
         Locked: another connection holds the database.
     """
-    return _analyze(database, "PRAGMA optimize=0x10002")
+    return _analyze(database, "PRAGMA optimize=0x10002", patience)
 
 
 def log_bytes(database: Path) -> int:
@@ -129,10 +132,10 @@ def log_bytes(database: Path) -> int:
 
 
 @contextmanager
-def _working(database: Path) -> Iterator[dbapi.Connection]:
+def _working(database: Path, patience: float) -> Iterator[dbapi.Connection]:
     if not database.is_file():
         raise NotInitialised(f"there is no database {database}")
-    with explained(database), closing(connect(database, create=False)) as connection:
+    with explained(database), closing(connect(database, create=False, busy_timeout=int(patience * 1000))) as connection:
         yield connection
 
 
@@ -147,8 +150,8 @@ def _checkpoint(connection: dbapi.Connection, database: Path) -> Checkpoint:
     return Checkpoint(max(frames, 0), max(moved, 0), log_bytes(database), before)
 
 
-def _analyze(database: Path, statement: str) -> Analysis:
-    with _working(database) as connection:
+def _analyze(database: Path, statement: str, patience: float) -> Analysis:
+    with _working(database, patience) as connection:
         before = _statistics(connection)
         started = time.monotonic()
         connection.execute(statement).fetchall()

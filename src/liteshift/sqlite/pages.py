@@ -33,6 +33,8 @@ def copy_pages(
         Locked: somebody held the target, or the source, for too long; the target is as it was.
         dbapi.Error: what SQLite says; the target is as it was.
     """
+    # SQLite's own waiting sleeps longer and longer, and a writer that is never idle would starve us: try often.
+    target.execute("PRAGMA busy_timeout=0").close()
     deadline = time.monotonic() + patience
 
     def tell(status: int, remaining: int, total: int) -> None:
@@ -47,4 +49,4 @@ def copy_pages(
                 hint="Try again when it has finished its transaction.",
             )
 
-    source.backup(target, pages=_PAGES, progress=tell, sleep=0.05)
+    source.backup(target, pages=_PAGES, progress=tell, sleep=0.002)
