@@ -60,8 +60,12 @@ class Health:
         return not self.problems
 
 
-def health(database: Path, *, preset: Preset = "fast") -> Health:
+def health(database: Path, *, preset: Preset = "fast", patience: float = 30) -> Health:
     """Look at a database, in use or not; the whole file is read.
+
+    Args:
+        preset: the settings of our connection.
+        patience: seconds to wait for a lock.
 
     Raises:
         NotInitialised: there is no such database.
@@ -74,9 +78,9 @@ def health(database: Path, *, preset: Preset = "fast") -> Health:
     settings: dict[str, int | str] = {}
     free = 0
     try:
-        with closing(connect(database, preset=preset, read_only=True)) as connection:
-            stored = {name: _answer(connection, name) for name in _STORED}
+        with closing(connect(database, preset=preset, read_only=True, busy_timeout=int(patience * 1000))) as connection:
             settings = {name: _answer(connection, name) for name in PRAGMAS[preset]}
+            stored = {name: _answer(connection, name) for name in _STORED}
             free = int(_answer(connection, "freelist_count")) * int(stored["page_size"])
             connection.execute("PRAGMA mmap_size=0").close()  # a damaged disk should be an error, not the end of us
             connection.execute("PRAGMA cell_size_check=1").close()
