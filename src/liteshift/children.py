@@ -82,7 +82,8 @@ def run(arguments: Sequence[str], *, folder: Path, env: Mapping[str, str], show:
         output, errors = process.communicate()
     if process.returncode:
         reason = "" if show else f": {last_lines(errors.decode(errors='replace'))}"
-        raise LiteshiftError(f"{' '.join(arguments).removeprefix('-m ')} ended with exit code {process.returncode}{reason}")
+        name = " ".join(arguments).removeprefix("-m ")
+        raise LiteshiftError(f"{name} ended with exit code {process.returncode}{reason}")
     return "" if show else output.decode()
 
 
