@@ -219,8 +219,17 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """A view, with the query that PostgreSQL prints for it."""
+
+    name: Name
+    columns: tuple[Column, ...]
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
 class OtherObject:
-    """Anything else in the database: a view, a function, a trigger, a policy …
+    """Anything else in the database: a function, a rule, a policy …
 
     Attributes:
         kind: as PostgreSQL calls it, in lower case.
@@ -241,5 +250,6 @@ class Catalog:
     server_version: int
     encoding: str
     tables: tuple[Table, ...] = ()
+    views: tuple[View, ...] = ()
     sequences: tuple[Sequence, ...] = ()
     others: tuple[OtherObject, ...] = field(default=())

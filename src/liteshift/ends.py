@@ -32,6 +32,14 @@ class Snapshot(Protocol):
         """Every row in COPY's text format, as the heap has them."""
         ...
 
+    def view_lines(self, view: Name, columns: Sequence[str], *, seconds: int) -> Iterator[bytes]:
+        """Every row of a view in COPY's text format.
+
+        Raises:
+            LiteshiftError: PostgreSQL can't compute it, or not in this time; the snapshot goes on.
+        """
+        ...
+
     def orphans(self, table: Name, columns: Sequence[str], parent: Name, keys: Sequence[str]) -> int:
         """How many rows point at a parent that is not there."""
         ...
@@ -72,6 +80,14 @@ class Staging(Protocol):
 
     def set_sequence(self, table: str, value: int) -> None:
         """Let AUTOINCREMENT go on after a value, even where a row with a higher key is gone."""
+        ...
+
+    def view_rows(self, view: str, columns: Sequence[str], *, seconds: int) -> Iterator[Sequence[Value]]:
+        """Every row of a view.
+
+        Raises:
+            LiteshiftError: SQLite can't compute it, or not in this time.
+        """
         ...
 
     def check(self) -> tuple[Sequence[str], Sequence[str]]:

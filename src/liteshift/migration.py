@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from liteshift.reports import MigrateReport, Verdict
 from liteshift.stages.copy import check_file, copy_rows, make_indexes, make_triggers
 from liteshift.stages.prepare import prepare, refuse_unfit
 from liteshift.stages.verify import verify
+from liteshift.stages.views import make_views
 
 T = TypeVar("T")
 
@@ -87,6 +89,7 @@ def migrate(
         copied = clock.run("copy", lambda: copy_rows(snapshot, found, staging, progress, reject))
         clock.run("index", lambda: make_indexes(found, staging, progress))
         make_triggers(found, staging)
+        found = clock.run("views", partial(make_views, snapshot, found, staging, progress))
         progress(Step("check", target.label, 0, None))
         orphans = clock.run("check", lambda: check_file(staging, reject.count))
         clock.run("seal", staging.seal)

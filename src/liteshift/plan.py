@@ -38,6 +38,7 @@ class Finding:
         what: what happens to it.
         why: the reason.
         instead: the way round it, where there is one.
+        late: whether it was found while the plan was carried out.
     """
 
     severity: Severity
@@ -46,6 +47,7 @@ class Finding:
     what: str
     why: str
     instead: str = ""
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,16 @@ class TablePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewPlan:
+    """What a view becomes, if it then gives the same rows on both sides; `create` is its CREATE VIEW."""
+
+    source: Name
+    target: str
+    columns: tuple[ColumnPlan, ...]
+    create: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The whole move, ready to be read or run."""
 
@@ -117,6 +129,7 @@ class Plan:
     database: str
     server_version: int
     tables: tuple[TablePlan, ...]
+    views: tuple[ViewPlan, ...]
     findings: tuple[Finding, ...]
 
     def of(self, severity: Severity) -> tuple[Finding, ...]:

@@ -30,6 +30,11 @@ def print_plan(out: Console, plan: Plan, *, details: bool) -> None:
     if details:
         for item in plan.tables:
             _print_table(out, item)
+        for view in plan.views:
+            out.print()
+            out.print(cell(f"the view {view.source} becomes {view.target}, if it gives the same rows on both", "bold"))
+            for line in view.create.splitlines():
+                out.print(cell(f"  {line}"))
     print_findings(out, plan.findings)
 
 
@@ -79,6 +84,13 @@ def print_report(out: Console, report: MigrateReport) -> None:
         numbers = (f"{item.rows:,}", f"{item.rejected:,}", f"{item.seconds:.2f}", rate)
         done.add_row(cell(item.source), *numbers, cell(_verdict(verdict), "green" if verdict.equal else "bold red"))
     out.print(done)
+    if report.plan.views:
+        names = ", ".join(view.target for view in report.plan.views)
+        out.print(cell(f"views that give the same rows on both sides: {names}"))
+    dropped = [
+        item for item in report.plan.of(Severity.LOSS) if item.kind == "view" and item.why.startswith("translated")
+    ]
+    print_findings(out, tuple(dropped))
     times = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
     out.print(cell(f"{report.rows:,} rows in {len(report.copied)} tables, {size(report.bytes)}: {times}"))
     if report.rejects_file:

@@ -26,6 +26,7 @@ from liteshift.catalog import (
     Table,
     Trigger,
     TypeKind,
+    View,
 )
 
 Row = dict[str, Any]
@@ -35,7 +36,7 @@ def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
     """The whole schema, as the connection's transaction sees it."""
     with connection.cursor(row_factory=dict_row) as cursor:
         answers = {name: _ask(cursor, name) for name in ("database", "tables", "columns", "constraints", "indexes")}
-        answers |= {name: _ask(cursor, name) for name in ("types", "sequences", "triggers", "others")}
+        answers |= {name: _ask(cursor, name) for name in ("types", "sequences", "triggers", "views", "others")}
     database = answers["database"][0]
     tables = _tables(answers)
     others = [_other(row) for row in answers["others"]]
@@ -46,6 +47,7 @@ def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
         server_version=database["server_version"],
         encoding=database["encoding"],
         tables=tables,
+        views=_views(answers),
         sequences=tuple(_sequence(row) for row in answers["sequences"]),
         others=tuple(others),
     )
@@ -126,6 +128,17 @@ def _tables(answers: Mapping[str, list[Row]]) -> tuple[Table, ...]:
         )
 
     return tuple(make(row) for row in rows.values() if not row["partition"])
+
+
+def _views(answers: Mapping[str, list[Row]]) -> tuple[View, ...]:
+    types = _types(answers["types"])
+    columns: dict[int, list[Column]] = defaultdict(list)
+    for row in answers["columns"]:
+        columns[row["table"]].append(_column(row, types))
+    return tuple(
+        View(Name(row["schema"], row["name"]), tuple(columns[row["oid"]]), row["definition"])
+        for row in answers["views"]
+    )
 
 
 def _root(row: Row, rows: Mapping[int, Row]) -> int:

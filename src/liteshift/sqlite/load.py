@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
@@ -11,7 +12,7 @@ from pathlib import Path
 from liteshift.ends import Value
 from liteshift.errors import LiteshiftError
 from liteshift.sqlite.connect import connect
-from liteshift.sqlite.faults import os_error
+from liteshift.sqlite.faults import explained, os_error
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.quote import quote
 from liteshift.sqlite.scan import scan
@@ -43,8 +44,9 @@ class SqliteStaging:
 
     def execute(self, statements: Iterable[str]) -> None:
         """Run schema statements."""
-        for statement in statements:
-            self._connection.execute(statement).close()
+        with explained(self._target):
+            for statement in statements:
+                self._connection.execute(statement).close()
 
     def load(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
         """Put rows into an empty table, in one transaction."""
@@ -60,6 +62,21 @@ class SqliteStaging:
         """Let AUTOINCREMENT go on after a value, even where a row with a higher key is gone."""
         self._connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,)).close()
         self._connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, value)).close()
+
+    def view_rows(self, view: str, columns: Sequence[str], *, seconds: int) -> Iterator[Sequence[Value]]:
+        """Every row of a view.
+
+        Raises:
+            LiteshiftError: SQLite can't compute it, or not in this time.
+        """
+        deadline = time.monotonic() + seconds
+        self._connection.set_progress_handler(lambda: int(time.monotonic() > deadline), 100_000)
+        try:
+            yield from scan(self._connection, view, columns)
+        except dbapi.OperationalError as error:
+            raise LiteshiftError(f"SQLite answered: {error}") from error
+        finally:
+            self._connection.set_progress_handler(None, 0)
 
     def check(self) -> tuple[Sequence[str], Sequence[str]]:
         """What `integrity_check` and `foreign_key_check` find; empty for nothing."""

@@ -39,7 +39,7 @@ def verify(snapshot: Snapshot, rows: Rows, plan: Plan, progress: Progress, *, li
     return Verdict(snapshot.position, tables)
 
 
-class _Sums:
+class Sums:
     """A multiset of lines, as one sum of hashes per bucket.
 
     Python's own hash of bytes is SipHash under a key of this process: a changed line changes its sum but for one
@@ -51,6 +51,7 @@ class _Sums:
         self.buckets = [0] * _BUCKETS
 
     def add(self, line: Line) -> None:
+        """Count a line in."""
         digest = hash(line)
         self.count += 1
         self.buckets[digest & _MASK] += digest
@@ -92,10 +93,10 @@ class _Comparison:
     def _target(self) -> Iterator[Line]:
         codecs = self._codecs
         for row in self._rows.rows(self._table.target, [column.target for column in self._table.columns]):
-            yield _line(codecs, row)
+            yield line_of(codecs, row)
 
-    def _sum(self, lines: Iterator[Line]) -> _Sums:
-        sums, name, total = _Sums(), str(self._table.source), self._table.rows
+    def _sum(self, lines: Iterator[Line]) -> Sums:
+        sums, name, total = Sums(), str(self._table.source), self._table.rows
         add = sums.add
         for line in lines:
             add(line)
@@ -167,7 +168,8 @@ class _Comparison:
         return {name: (source, target) for name, source, target in pairs if source != target}
 
 
-def _line(codecs: Sequence[Codec], row: Sequence[Value]) -> Line:
+def line_of(codecs: Sequence[Codec], row: Sequence[Value]) -> Line:
+    """A stored row as PostgreSQL's COPY would send it; never the line of another row."""
     try:
         return encode(codecs, row)
     except (ValueError, KeyError, TypeError, ArithmeticError):

@@ -6,9 +6,10 @@ written anew. What is not on the list raises `Untranslatable`, and the plan name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import ClassVar
 
 import sqlglot
 from sqlglot import expressions as exp
@@ -47,12 +48,20 @@ class Operand:
 
 
 @dataclass(frozen=True, slots=True)
-class _Typed:
+class Typed:
+    """A translated part: its SQLite text and what is known of its values.
+
+    Attributes:
+        constant: the text of an untyped constant, which takes its neighbour's type.
+        form: the stored form; empty where nothing is stored in just this way.
+    """
+
     sql: str
     family: str
-    constant: str | None = None  # the text of an untyped constant, which takes its neighbour's type
-    form: str = "text"
+    constant: str | None = None
+    form: str = ""
     ascii: bool = False
+    same_equality: bool = True
 
 
 def translate(text: str, columns: Mapping[str, Operand]) -> str:
@@ -68,7 +77,7 @@ def translate(text: str, columns: Mapping[str, Operand]) -> str:
     Raises:
         Untranslatable: a construct that is not on the list.
     """
-    return _Translator(columns).visit(_parse(text)).sql
+    return Translator(columns).visit(parse(text)).sql
 
 
 def translate_value(text: str, columns: Mapping[str, Operand], column: Operand) -> str:
@@ -77,7 +86,7 @@ def translate_value(text: str, columns: Mapping[str, Operand], column: Operand) 
     Raises:
         Untranslatable: a construct that is not on the list, or a value of another form than the column's.
     """
-    typed = _Translator(columns).visit(_parse(text))
+    typed = Translator(columns).visit(parse(text))
     same = typed.family == column.family and typed.family in ("integer", "text", "boolean")
     if not same:
         raise Untranslatable(f"{typed.family} in a column of {column.family}")
@@ -87,7 +96,7 @@ def translate_value(text: str, columns: Mapping[str, Operand], column: Operand) 
 def folded_columns(text: str) -> set[str]:
     """The columns that an expression folds with lower() or upper()."""
     try:
-        tree = _parse(text)
+        tree = parse(text)
     except Untranslatable:
         return set()
     return {column.name for node in tree.find_all(exp.Lower, exp.Upper) for column in node.find_all(exp.Column)}
@@ -104,7 +113,7 @@ def translate_default(text: str, family: str, form: str) -> str:
     Raises:
         Untranslatable: a default that is not on the list.
     """
-    tree = _unwrap(_parse(text))
+    tree = _unwrap(parse(text))
     if isinstance(tree, exp.CurrentTimestamp) or _function(tree) in ("now", "transaction_timestamp"):
         return _now(family)
     if isinstance(tree, exp.CurrentDate) and family == "date":
@@ -121,7 +130,12 @@ def translate_default(text: str, family: str, form: str) -> str:
     return _stored(constant, form)
 
 
-def _parse(text: str) -> exp.Expr:
+def parse(text: str) -> exp.Expr:
+    """PostgreSQL text as a tree.
+
+    Raises:
+        Untranslatable: it can't be parsed.
+    """
     try:
         return sqlglot.parse_one(text, read="postgres")
     except (SqlglotError, RecursionError) as error:
@@ -219,81 +233,125 @@ _COMPARISONS: dict[type[exp.Expr], str] = {
 _ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}
 
 
-class _Translator:
+# What is allowed: each construct with its method and the arguments, beside `this` and `expression`, that it looks at.
+HANDLERS: dict[type, tuple[str, str]] = {
+    exp.Paren: ("paren", ""),
+    exp.Column: ("column", ""),
+    exp.Literal: ("literal", "is_string"),
+    exp.Boolean: ("boolean", ""),
+    exp.Null: ("null", ""),
+    exp.Neg: ("negative", ""),
+    exp.Cast: ("cast", "to"),
+    exp.And: ("logical", ""),
+    exp.Or: ("logical", ""),
+    exp.Not: ("negation", ""),
+    exp.In: ("among", "expressions"),
+    exp.Between: ("between", "low high"),
+    exp.Is: ("is_", "negate"),
+    exp.NullSafeEQ: ("distinct", ""),
+    exp.NullSafeNEQ: ("distinct", ""),
+    exp.DPipe: ("concatenation", "safe"),
+    exp.Length: ("length", ""),
+    exp.Lower: ("fold", ""),
+    exp.Upper: ("fold", ""),
+    exp.Trim: ("trim", "position"),
+    exp.Abs: ("absolute", ""),
+    exp.Coalesce: ("coalesce", "expressions"),
+    **dict.fromkeys(_COMPARISONS, ("compare", "")),
+    **dict.fromkeys(_ARITHMETIC, ("arithmetic", "")),
+}
+
+
+class Translator:
+    """Walks an expression over one row and builds its SQLite text, type by type."""
+
+    handlers: ClassVar = HANDLERS
+
     def __init__(self, columns: Mapping[str, Operand]) -> None:
         self._columns = columns
 
-    def visit(self, node: exp.Expr) -> _Typed:
-        handler, known = _HANDLERS.get(type(node), (None, ""))
-        unknown = {name for name, value in node.args.items() if value} - {"this", "expression", *known.split()}
-        if handler is None or unknown:  # an argument that nobody looks at could change the meaning
-            raise Untranslatable(node.sql(dialect="postgres"))
-        return handler(self, node)
+    def visit(self, node: exp.Expr) -> Typed:
+        """What a construct becomes.
 
-    def paren(self, node: exp.Expr) -> _Typed:
+        Raises:
+            Untranslatable: it is not on the list, or has an argument nobody looks at, which may change its meaning.
+        """
+        method, known = self.handlers.get(type(node), ("", ""))
+        unknown = {name for name, value in node.args.items() if value} - {"this", "expression", *known.split()}
+        if not method or unknown:
+            raise Untranslatable(node.sql(dialect="postgres"))
+        found: Typed = getattr(self, method)(node)
+        return found
+
+    def paren(self, node: exp.Expr) -> Typed:
         return self.visit(node.this)
 
-    def column(self, node: exp.Expr) -> _Typed:
+    def column(self, node: exp.Expr) -> Typed:
         operand = self._columns.get(node.name)
         if operand is None:
             raise Untranslatable(f"the name {node.name}")
-        return _Typed(operand.sql, operand.family, form=operand.form, ascii=operand.ascii)
+        return Typed(operand.sql, operand.family, None, operand.form, operand.ascii, operand.same_equality)
 
-    def literal(self, node: exp.Expr) -> _Typed:
+    def literal(self, node: exp.Expr) -> Typed:
         text = str(node.this)
         if not node.is_string:
             family = "integer" if text.isdigit() else "numeric"
-            return _Typed(_stored(text, "integer" if text.isdigit() else "double"), family, constant=text)
-        return _Typed(literal(text), "unknown", constant=text)
+            return Typed(_stored(text, "integer" if text.isdigit() else "double"), family, constant=text)
+        return Typed(literal(text), "unknown", constant=text)
 
-    def boolean(self, node: exp.Expr) -> _Typed:
-        return _Typed("1" if node.this else "0", "boolean")
+    def boolean(self, node: exp.Expr) -> Typed:
+        return Typed("1" if node.this else "0", "boolean")
 
-    def null(self, _: exp.Expr) -> _Typed:
-        return _Typed("NULL", "null")
+    def null(self, _: exp.Expr) -> Typed:
+        return Typed("NULL", "null")
 
-    def negative(self, node: exp.Expr) -> _Typed:
+    def negative(self, node: exp.Expr) -> Typed:
         inner = self.visit(node.this)
         if inner.family not in _NUMBERS:
             raise Untranslatable("a sign before what is no number")
-        return _Typed(f"(-{inner.sql})", inner.family, f"-{inner.constant}" if inner.constant else None)
+        return Typed(f"(-{inner.sql})", inner.family, f"-{inner.constant}" if inner.constant else None)
 
-    def cast(self, node: exp.Expr) -> _Typed:
+    def cast(self, node: exp.Expr) -> Typed:
         inner = self.visit(node.this)
         kind = node.args["to"]
         family = _CAST_FAMILIES.get(kind.this)
         if inner.family == "unknown":
             if family is None:
                 return inner  # a constant of an enum or a domain: it takes its neighbour's type
-            return _Typed(inner.sql, family, inner.constant)
+            return Typed(inner.sql, family, inner.constant)
         if family is None or kind.expressions:
             raise Untranslatable(f"the cast {node.sql(dialect='postgres')}")
         if family == inner.family or (family == "text" and inner.family == "enum"):
             return inner
         if inner.family == "bpchar" and family == "text":  # PostgreSQL drops the padding here
-            return _Typed(f"rtrim({inner.sql}, ' ')", "text")
+            return Typed(f"rtrim({inner.sql}, ' ')", "text")
         if inner.family == "integer" and family in ("numeric", "float"):
-            return _Typed(inner.sql, family, inner.constant)
+            return Typed(inner.sql, family, inner.constant)
         if inner.constant is not None and inner.family == "numeric" and family == "float":
-            return _Typed(inner.sql, family, inner.constant)
+            return Typed(inner.sql, family, inner.constant)
         if inner.family == "numeric" and family == "numeric":
             return inner
         raise Untranslatable(f"the cast {node.sql(dialect='postgres')}")
 
-    def logical(self, node: exp.Expr) -> _Typed:
+    def logical(self, node: exp.Expr) -> Typed:
         word = "AND" if isinstance(node, exp.And) else "OR"
-        return _Typed(f"({self._truth(node.this)} {word} {self._truth(node.expression)})", "boolean")
+        return Typed(f"({self.truth(node.this)} {word} {self.truth(node.expression)})", "boolean")
 
-    def negation(self, node: exp.Expr) -> _Typed:
-        return _Typed(f"(NOT {self._truth(node.this)})", "boolean")
+    def negation(self, node: exp.Expr) -> Typed:
+        return Typed(f"(NOT {self.truth(node.this)})", "boolean")
 
-    def _truth(self, node: exp.Expr) -> str:
+    def truth(self, node: exp.Expr) -> str:
+        """A condition's text.
+
+        Raises:
+            Untranslatable: it has no truth value.
+        """
         typed = self.visit(node)
         if typed.family not in ("boolean", "null"):
             raise Untranslatable(f"{node.sql(dialect='postgres')} where a truth value is meant")
         return typed.sql
 
-    def compare(self, node: exp.Expr) -> _Typed:
+    def compare(self, node: exp.Expr) -> Typed:
         if isinstance(node.expression, exp.Any):
             return self._any(node)
         if isinstance(node.expression, exp.Anonymous) and node.expression.name.upper() == "ALL":
@@ -302,14 +360,14 @@ class _Translator:
         left, right = self._pair(self.visit(node.this), self.visit(node.expression))
         if operator not in ("=", "<>") and left.family in _EQUAL_ONLY:
             raise Untranslatable("an order of texts, which depends on the collation")
-        return _Typed(f"({left.sql} {operator} {right.sql})", "boolean")
+        return Typed(f"({left.sql} {operator} {right.sql})", "boolean")
 
-    def _any(self, node: exp.Expr) -> _Typed:
+    def _any(self, node: exp.Expr) -> Typed:
         if not isinstance(node, exp.EQ):
             raise Untranslatable("ANY with another comparison than =")
         return self._among(node.this, self._array(node.expression.this), negated=False)
 
-    def _all(self, node: exp.Expr, lists: list[exp.Expr]) -> _Typed:
+    def _all(self, node: exp.Expr, lists: list[exp.Expr]) -> Typed:
         if not isinstance(node, exp.NEQ) or len(lists) != 1:
             raise Untranslatable("ALL with another comparison than <>")
         return self._among(node.this, self._array(lists[0]), negated=True)
@@ -321,75 +379,75 @@ class _Translator:
             raise Untranslatable(f"{node.sql(dialect='postgres')} where a list of values is meant")
         return list(node.expressions)
 
-    def among(self, node: exp.Expr) -> _Typed:
+    def among(self, node: exp.Expr) -> Typed:
         if not node.expressions:
             raise Untranslatable("IN without a list")
         return self._among(node.this, node.expressions, negated=False)
 
-    def _among(self, left: exp.Expr, items: list[exp.Expr], *, negated: bool) -> _Typed:
+    def _among(self, left: exp.Expr, items: list[exp.Expr], *, negated: bool) -> Typed:
         tested = self.visit(left)
         pairs = [self._pair(tested, self.visit(item)) for item in items]
         word = "NOT IN" if negated else "IN"
-        return _Typed(f"({pairs[0][0].sql} {word} ({', '.join(pair[1].sql for pair in pairs)}))", "boolean")
+        return Typed(f"({pairs[0][0].sql} {word} ({', '.join(pair[1].sql for pair in pairs)}))", "boolean")
 
-    def between(self, node: exp.Expr) -> _Typed:
+    def between(self, node: exp.Expr) -> Typed:
         tested = self.visit(node.this)
         low, high = (self._pair(tested, self.visit(node.args[end]))[1] for end in ("low", "high"))
         if tested.family in _EQUAL_ONLY:
             raise Untranslatable("an order of texts, which depends on the collation")
-        return _Typed(f"({tested.sql} BETWEEN {low.sql} AND {high.sql})", "boolean")
+        return Typed(f"({tested.sql} BETWEEN {low.sql} AND {high.sql})", "boolean")
 
-    def is_(self, node: exp.Expr) -> _Typed:
+    def is_(self, node: exp.Expr) -> Typed:
         left, right = self.visit(node.this), self.visit(node.expression)
         if right.family == "null" or (right.family == "boolean" and left.family == "boolean"):
             word = "IS NOT" if node.args.get("negate") else "IS"
-            return _Typed(f"({left.sql} {word} {right.sql})", "boolean")
+            return Typed(f"({left.sql} {word} {right.sql})", "boolean")
         raise Untranslatable(node.sql(dialect="postgres"))
 
-    def distinct(self, node: exp.Expr) -> _Typed:
+    def distinct(self, node: exp.Expr) -> Typed:
         left, right = self._pair(self.visit(node.this), self.visit(node.expression))
         word = "IS" if isinstance(node, exp.NullSafeEQ) else "IS NOT"
-        return _Typed(f"({left.sql} {word} {right.sql})", "boolean")
+        return Typed(f"({left.sql} {word} {right.sql})", "boolean")
 
-    def arithmetic(self, node: exp.Expr) -> _Typed:
+    def arithmetic(self, node: exp.Expr) -> Typed:
         left, right = self.visit(node.this), self.visit(node.expression)
         if left.family != "integer" or right.family != "integer":
             raise Untranslatable("arithmetic on other numbers than integers")  # numeric is exact there, a double here
-        return _Typed(f"({left.sql} {_ARITHMETIC[type(node)]} {right.sql})", "integer")
+        return Typed(f"({left.sql} {_ARITHMETIC[type(node)]} {right.sql})", "integer")
 
-    def concatenation(self, node: exp.Expr) -> _Typed:
+    def concatenation(self, node: exp.Expr) -> Typed:
         left, right = self.visit(node.this), self.visit(node.expression)
         if left.family not in _TEXTS or right.family not in _TEXTS:
             raise Untranslatable("|| on other values than texts")
-        return _Typed(f"({left.sql} || {right.sql})", "text")
+        return Typed(f"({left.sql} || {right.sql})", "text")
 
-    def length(self, node: exp.Expr) -> _Typed:
-        return _Typed(f"length({self._text(node.this)})", "integer")
+    def length(self, node: exp.Expr) -> Typed:
+        return Typed(f"length({self._text(node.this)})", "integer")
 
-    def fold(self, node: exp.Expr) -> _Typed:
+    def fold(self, node: exp.Expr) -> Typed:
         typed = self.visit(node.this)
         if typed.family not in _TEXTS or not typed.ascii:
             raise Untranslatable(f"{node.sql(dialect='postgres')}, which SQLite does for ASCII letters only")
-        return _Typed(f"{'lower' if isinstance(node, exp.Lower) else 'upper'}({typed.sql})", "text", ascii=True)
+        return Typed(f"{'lower' if isinstance(node, exp.Lower) else 'upper'}({typed.sql})", "text", ascii=True)
 
-    def trim(self, node: exp.Expr) -> _Typed:
+    def trim(self, node: exp.Expr) -> Typed:
         position = str(node.args.get("position") or "").upper()
         name = {"": "trim", "BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}.get(position)
         characters = self._text(node.expression) if node.args.get("expression") else "' '"
         if name is None:
             raise Untranslatable(node.sql(dialect="postgres"))
-        return _Typed(f"{name}({self._text(node.this)}, {characters})", "text")
+        return Typed(f"{name}({self._text(node.this)}, {characters})", "text")
 
-    def absolute(self, node: exp.Expr) -> _Typed:
+    def absolute(self, node: exp.Expr) -> Typed:
         inner = self.visit(node.this)
         if inner.family not in _NUMBERS:
             raise Untranslatable("abs of what is no number")
-        return _Typed(f"abs({inner.sql})", inner.family)
+        return Typed(f"abs({inner.sql})", inner.family)
 
-    def coalesce(self, node: exp.Expr) -> _Typed:
+    def coalesce(self, node: exp.Expr) -> Typed:
         items = [self.visit(item) for item in (node.this, *node.expressions)]
         paired = [self._pair(items[0], item)[1] for item in items[1:]]
-        return _Typed(f"coalesce({', '.join(item.sql for item in (items[0], *paired))})", items[0].family)
+        return Typed(f"coalesce({', '.join(item.sql for item in (items[0], *paired))})", items[0].family)
 
     def _text(self, node: exp.Expr) -> str:
         typed = self.visit(node)
@@ -397,7 +455,7 @@ class _Translator:
             raise Untranslatable(f"{node.sql(dialect='postgres')} where a text is meant")
         return typed.sql
 
-    def _pair(self, left: _Typed, right: _Typed) -> tuple[_Typed, _Typed]:
+    def _pair(self, left: Typed, right: Typed) -> tuple[Typed, Typed]:
         """Two values that can be compared, an untyped constant brought into its neighbour's stored form."""
         if right.constant is not None and left.constant is None:
             return self._padded(left), self._constant_beside(right, left)
@@ -408,51 +466,22 @@ class _Translator:
             return self._padded(left), self._padded(right)
         raise Untranslatable(f"{left.family} compared with {right.family}")
 
-    def _padded(self, typed: _Typed) -> _Typed:
+    def _padded(self, typed: Typed) -> Typed:
         """PostgreSQL compares char(n) without its trailing blanks."""
-        return _Typed(f"rtrim({typed.sql}, ' ')", "bpchar") if typed.family == "bpchar" else typed
+        return Typed(f"rtrim({typed.sql}, ' ')", "bpchar") if typed.family == "bpchar" else typed
 
-    def _constant_beside(self, constant: _Typed, neighbour: _Typed) -> _Typed:
+    def _constant_beside(self, constant: Typed, neighbour: Typed) -> Typed:
         assert constant.constant is not None  # noqa: S101 - both callers have looked
         family, text = neighbour.family, constant.constant
         if family in _NUMBERS and constant.family in _NUMBERS | {"unknown"}:
-            form = neighbour.form if family == "numeric" and neighbour.form != "text" else "double"
-            return _Typed(_stored(text, "integer" if text.lstrip("-").isdigit() else form), family)
+            form = neighbour.form if family == "numeric" and neighbour.form else "double"
+            return Typed(_stored(text, "integer" if text.lstrip("-").isdigit() else form), family)
         if constant.family not in (family, "unknown") and not {constant.family, family} <= _TEXTS | {"bpchar"}:
             raise Untranslatable(f"{family} compared with {constant.family}")
         if family == "bpchar":
-            return _Typed(literal(text.rstrip(" ")), family)
+            return Typed(literal(text.rstrip(" ")), family)
         if family in _TEXTS:
-            return _Typed(literal(text), family)
+            return Typed(literal(text), family)
         if family in _ORDERED:
-            return _Typed(_stored(text, neighbour.form), family)
+            return Typed(_stored(text, neighbour.form), family)
         raise Untranslatable(f"a constant beside {family}")
-
-
-# What is allowed: each construct with its handler and the arguments, beside `this` and `expression`, that it looks at.
-_HANDLERS: dict[type, tuple[Callable[[_Translator, exp.Expr], _Typed] | None, str]] = {
-    exp.Paren: (_Translator.paren, ""),
-    exp.Column: (_Translator.column, ""),
-    exp.Literal: (_Translator.literal, "is_string"),
-    exp.Boolean: (_Translator.boolean, ""),
-    exp.Null: (_Translator.null, ""),
-    exp.Neg: (_Translator.negative, ""),
-    exp.Cast: (_Translator.cast, "to"),
-    exp.And: (_Translator.logical, ""),
-    exp.Or: (_Translator.logical, ""),
-    exp.Not: (_Translator.negation, ""),
-    exp.In: (_Translator.among, "expressions"),
-    exp.Between: (_Translator.between, "low high"),
-    exp.Is: (_Translator.is_, "negate"),
-    exp.NullSafeEQ: (_Translator.distinct, ""),
-    exp.NullSafeNEQ: (_Translator.distinct, ""),
-    exp.DPipe: (_Translator.concatenation, "safe"),
-    exp.Length: (_Translator.length, ""),
-    exp.Lower: (_Translator.fold, ""),
-    exp.Upper: (_Translator.fold, ""),
-    exp.Trim: (_Translator.trim, "position"),
-    exp.Abs: (_Translator.absolute, ""),
-    exp.Coalesce: (_Translator.coalesce, "expressions"),
-    **dict.fromkeys(_COMPARISONS, (_Translator.compare, "")),
-    **dict.fromkeys(_ARITHMETIC, (_Translator.arithmetic, "")),
-}

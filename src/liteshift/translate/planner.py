@@ -17,6 +17,7 @@ from liteshift.translate.names import Namespace, quote
 from liteshift.translate.partitions import lifted_foreign_keys, lifted_indexes
 from liteshift.translate.residue import report_others
 from liteshift.translate.triggers import trigger_statement
+from liteshift.translate.views import plan_views
 
 
 def make_plan(
@@ -58,8 +59,13 @@ def make_plan(
         _Table(table, columns[table.name], known, namespace, sequences, facts, strict, findings.append).plan()
         for table in chosen
     )
+    relations = {
+        name: (targets[name], {column.source.name: column.operand for column in planned})
+        for name, planned in columns.items()
+    }
+    views = plan_views(catalog, relations, namespace, profile, findings.append)
     report_others(catalog, chosen, findings.append)
-    return Plan(profile, catalog.database, catalog.server_version, tables, tuple(findings))
+    return Plan(profile, catalog.database, catalog.server_version, tables, views, tuple(findings))
 
 
 def _chosen(catalog: Catalog, include: Sequence[str], exclude: Sequence[str], report: Report) -> list[Table]:

@@ -9,7 +9,6 @@ from liteshift.plan import Finding, Severity
 from liteshift.translate.columns import Report
 
 _WHY = {
-    "view": "views are not translated yet",
     "materialized view": "SQLite has none",
     "foreign table": "SQLite has none",
     "function": "SQLite runs no stored code",
@@ -27,7 +26,6 @@ _WHY = {
     "sequence": "no column of a carried table is fed by it",
 }
 _INSTEAD = {
-    "view": "make it anew on SQLite",
     "materialized view": "make it a table that the application fills",
     "function": "move it into the application",
     "procedure": "move it into the application",

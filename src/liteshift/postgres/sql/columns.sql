@@ -1,4 +1,4 @@
--- The columns of every table, in order, with the sequence that feeds each: its own, or the one its default calls.
+-- The columns of every table and view, in order, with the sequence that feeds each: its own, or the one its default calls.
 SELECT a.attrelid::int8 AS table,
        a.attname AS name,
        a.atttypid::int8 AS type,
@@ -12,7 +12,7 @@ SELECT a.attrelid::int8 AS table,
        s.nspname AS sequence_schema,
        s.relname AS sequence_name
   FROM pg_catalog.pg_attribute a
-  JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+  JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'v')
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

@@ -2,11 +2,11 @@
 WITH own AS (SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype = 'e'),
      spaces AS (SELECT oid, nspname FROM pg_catalog.pg_namespace
                  WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\_%')
-SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END AS kind,
+SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END AS kind,
        n.nspname AS schema, c.relname AS name, NULL::name AS table_schema, NULL::name AS table_name,
-       CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) ELSE '' END AS definition
+       CASE WHEN c.relkind = 'm' THEN pg_catalog.pg_get_viewdef(c.oid) ELSE '' END AS definition
   FROM pg_catalog.pg_class c JOIN spaces n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('v', 'm', 'f') AND c.relpersistence <> 't'
+ WHERE c.relkind IN ('m', 'f') AND c.relpersistence <> 't'
    AND ('pg_catalog.pg_class'::regclass::oid, c.oid) NOT IN (SELECT classid, objid FROM own)
 UNION ALL
 SELECT CASE p.prokind WHEN 'a' THEN 'aggregate' WHEN 'p' THEN 'procedure' WHEN 'w' THEN 'window function'
