@@ -120,3 +120,13 @@ def any_database(any_server: Server) -> Iterator[str]:
     name = f"liteshift_test_{os.getpid()}_{next(_numbers)}"
     yield any_server.create_database(name)
     any_server.drop_database(name)
+
+
+@pytest.fixture
+def contrib_database(debian_server: Server) -> Iterator[str]:
+    """An empty database on the server that has the contrib modules; its conninfo."""
+    if not debian_server.contrib:
+        pytest.skip("this PostgreSQL has no contrib modules")
+    name = f"liteshift_test_{os.getpid()}_{next(_numbers)}"
+    yield debian_server.create_database(name)
+    debian_server.drop_database(name)
