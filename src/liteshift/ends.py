@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from liteshift.catalog import Catalog, Name
@@ -127,6 +128,20 @@ class Reading(Rows, Protocol):
         ...
 
 
+class Repairing(Reading, Protocol):
+    """The target in a write transaction of its own."""
+
+    def numbered(self, table: str, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Value]]]:
+        """Every row with its rowid."""
+        ...
+
+    def replace(
+        self, table: str, columns: Sequence[str], numbers: Sequence[int], rows: Sequence[Sequence[Value]]
+    ) -> None:
+        """Remove the rows of these rowids, then write these rows."""
+        ...
+
+
 class Target(Protocol):
     """The SQLite file to move to.
 
@@ -150,6 +165,18 @@ class Target(Protocol):
 
         Raises:
             NotInitialised: there is no file.
+        """
+        ...
+
+    def repairing(self, undo: Path) -> AbstractContextManager[Repairing]:
+        """Change the file in one transaction; what takes it back is written down first.
+
+        Args:
+            undo: the SQL script to write; there is none where nothing is changed.
+
+        Raises:
+            NotInitialised: there is no file.
+            Locked: another connection is writing.
         """
         ...
 

@@ -13,9 +13,10 @@ from liteshift.ends import Source, Target
 from liteshift.plan import Plan, Profile
 from liteshift.progress import Progress, Step
 from liteshift.rejects import RejectFile
-from liteshift.reports import MigrateReport, Verdict
+from liteshift.reports import MigrateReport, RepairedTable, Verdict
 from liteshift.stages.copy import check_file, copy_rows, make_indexes, make_triggers
 from liteshift.stages.prepare import prepare, refuse_unfit
+from liteshift.stages.repair import repair as stage_repair
 from liteshift.stages.verify import verify
 from liteshift.stages.views import make_views
 
@@ -122,3 +123,26 @@ def compare(source: Source, target: Target, choices: Choices, *, progress: Progr
         snapshot.hold([table.source for table in found.tables])
         rows.require({table.target: [column.target for column in table.columns] for table in found.tables})
         return verify(snapshot, rows, found, progress, limit=limit)
+
+
+def repair(
+    source: Source, target: Target, choices: Choices, *, undo: Path, progress: Progress
+) -> tuple[RepairedTable, ...]:
+    """Make the target equal to the source as it is now, in one transaction.
+
+    Args:
+        source: the database that is right.
+        target: the file to change.
+        choices: what the user decided when the file was made.
+        undo: the SQL script to write that takes the changes back.
+        progress: told about rows as they are read.
+
+    Raises:
+        DifferencesFound: too much differs; nothing was changed.
+        Locked: another connection is writing.
+    """
+    with source.snapshot() as snapshot, target.repairing(undo) as rows:
+        found = prepare(snapshot, choices.profile, choices.include, choices.exclude)
+        snapshot.hold([table.source for table in found.tables])
+        rows.require({table.target: [column.target for column in table.columns] for table in found.tables})
+        return stage_repair(snapshot, rows, found, progress)

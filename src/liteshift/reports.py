@@ -96,6 +96,16 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class RepairedTable:
+    """One table's repair: rows removed and written; a changed row counts in both."""
+
+    source: str
+    target: str
+    removed: int
+    written: int
+
+
+@dataclass(frozen=True, slots=True)
 class MigrateReport:
     """A whole move.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -124,20 +125,48 @@ def _judge(done: MigrateReport, accept_losses: bool) -> None:
 @options.source_and_target
 @options.choice_options
 @click.option("--limit", default=20, show_default=True, help="How many differing rows to show per table.")
+@click.option(
+    "--repair", is_flag=True, help="Make TARGET equal to SOURCE: write what differs, with a script to undo it."
+)
+@click.option("--undo", type=click.Path(path_type=Path), help="The undo script; TARGET.undo-TIME.sql where not given.")
+@click.option("--yes", is_flag=True, help="Repair without asking.")
 @options.json_option
 def verify(
-    ends: tuple[str, ...], profile: str, include: tuple[str, ...], exclude: tuple[str, ...], limit: int, as_json: bool
+    ends: tuple[str, ...],
+    profile: str,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    limit: int,
+    repair: bool,
+    undo: Path | None,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Compare every row of SOURCE and TARGET by value, and show each difference down to the column."""
     given, path = options.split_ends(ends)
     source, target = open_source(given), open_target(path)
+    choices = options.choices(profile, include, exclude)
     with render.progress(as_json_lines=as_json) as progress:
-        verdict = migration.compare(
-            source, target, options.choices(profile, include, exclude), progress=progress, limit=limit
-        )
+        verdict = migration.compare(source, target, choices, progress=progress, limit=limit)
     if as_json:
         render.print_json({"type": "report", "equal": verdict.equal, **words_as_json(verdict)})
     else:
         report.print_verdict(render.console(), verdict)
-    if not verdict.equal:
-        raise DifferencesFound(f"{target.label} is not equal to {source.label}")
+    if verdict.equal:
+        return
+    if not repair:
+        raise DifferencesFound(
+            f"{target.label} is not equal to {source.label}", hint="To make it equal: say --repair; it can be undone."
+        )
+    if not yes:
+        question = f"Write to {target.label} what differs? Rows that were written there since the move are removed."
+        click.confirm(question, abort=True, err=True)
+    undo = undo or path.with_name(f"{path.name}.undo-{datetime.now(UTC):%Y%m%d_%H%M%S}.sql")
+    with render.progress(as_json_lines=as_json) as progress:
+        repaired = migration.repair(source, target, choices, undo=undo, progress=progress)
+    if as_json:
+        render.print_json({"type": "repair", "tables": words_as_json(repaired), "undo": str(undo)})
+    else:
+        for table in repaired:
+            click.echo(render.printable(f"{table.target}: {table.removed} rows removed, {table.written} written"))
+        click.echo(render.printable(f"{target.label} is equal now; {undo} takes it back"))

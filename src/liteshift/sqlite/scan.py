@@ -1,11 +1,12 @@
-"""Reads a table's rows."""
+"""Reads the target: its tables and their rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 
 from liteshift.ends import Value
+from liteshift.errors import NotInitialised
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.quote import quote
 
@@ -16,3 +17,31 @@ def scan(connection: dbapi.Connection, table: str, columns: Sequence[str]) -> It
     cursor = connection.execute(f"SELECT {names} FROM {quote(table)}")  # noqa: S608 - every name is quoted
     with closing(cursor):
         yield from cursor
+
+
+class SqliteReading:
+    """See `liteshift.ends.Reading`."""
+
+    def __init__(self, connection: dbapi.Connection, label: str) -> None:
+        self._connection = connection
+        self._label = label
+
+    def rows(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
+        """Every row."""
+        return scan(self._connection, table, columns)
+
+    def require(self, tables: Mapping[str, Sequence[str]]) -> None:
+        """See that the file has these tables with these columns.
+
+        Raises:
+            NotInitialised: it lacks one.
+        """
+        for table, columns in tables.items():
+            found = {name for (name,) in self._connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))}
+            for column in columns:
+                if column not in found:
+                    missing = f"the column {column} of the table {table}" if found else f"the table {table}"
+                    raise NotInitialised(
+                        f"{self._label} lacks {missing}",
+                        hint="Was it migrated with other choices? Say the same --profile, --include and --exclude.",
+                    )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from glob import escape
 from pathlib import Path
 
-from liteshift.ends import Value
 from liteshift.errors import LiteshiftError, NotInitialised
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained, os_error
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.load import LOADING, SIDECARS, SqliteStaging
-from liteshift.sqlite.scan import scan
+from liteshift.sqlite.repair import SqliteRepairing, repairing
+from liteshift.sqlite.scan import SqliteReading
 
 
 class SqliteTarget:
@@ -64,6 +64,10 @@ class SqliteTarget:
             connection.execute("BEGIN").close()
             yield SqliteReading(connection, self.label)
 
+    def repairing(self, undo: Path) -> AbstractContextManager[SqliteRepairing]:
+        """Change the file in one transaction; see `sqlite.repair`."""
+        return repairing(self.path, self.label, undo)
+
     def size(self) -> int:
         """The file's size in bytes; 0 where there is none."""
         return self.path.stat().st_size if self.path.exists() else 0
@@ -82,34 +86,6 @@ class SqliteTarget:
                 f"{beside[0]} exists already, and liteshift overwrites nothing unasked",
                 hint="Name another target, or say --overwrite to replace it once the new file is whole.",
             )
-
-
-class SqliteReading:
-    """See `liteshift.ends.Reading`."""
-
-    def __init__(self, connection: dbapi.Connection, label: str) -> None:
-        self._connection = connection
-        self._label = label
-
-    def rows(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
-        """Every row."""
-        return scan(self._connection, table, columns)
-
-    def require(self, tables: Mapping[str, Sequence[str]]) -> None:
-        """See that the file has these tables with these columns.
-
-        Raises:
-            NotInitialised: it lacks one.
-        """
-        for table, columns in tables.items():
-            found = {name for (name,) in self._connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))}
-            for column in columns:
-                if column not in found:
-                    missing = f"the column {column} of the table {table}" if found else f"the table {table}"
-                    raise NotInitialised(
-                        f"{self._label} lacks {missing}",
-                        hint="Was it migrated with other choices? Say the same --profile, --include and --exclude.",
-                    )
 
 
 def _remove_abandoned(target: Path) -> None:

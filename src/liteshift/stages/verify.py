@@ -35,7 +35,7 @@ def verify(snapshot: Snapshot, rows: Rows, plan: Plan, progress: Progress, *, li
         progress: told about rows as they are read.
         limit: how many differing rows to tell per table.
     """
-    tables = tuple(_Comparison(snapshot, rows, table, progress).run(limit) for table in plan.tables)
+    tables = tuple(Comparison(snapshot, rows, table, progress).run(limit) for table in plan.tables)
     return Verdict(snapshot.position, tables)
 
 
@@ -57,8 +57,13 @@ class Sums:
         self.buckets[digest & _MASK] += digest
 
 
-class _Comparison:
-    """One table's two sides."""
+class Comparison:
+    """One table's two sides.
+
+    Attributes:
+        missing: the lines of the source's rows that the target lacks, a changed row's among them; known after `run`.
+        extra: the lines of the target's rows that the source lacks.
+    """
 
     def __init__(self, snapshot: Snapshot, rows: Rows, table: TablePlan, progress: Progress) -> None:
         self._snapshot = snapshot
@@ -67,8 +72,11 @@ class _Comparison:
         self._progress = progress
         self._codecs = [codec(column.form) for column in table.columns]
         self._names = [column.source for column in table.columns]
+        self.missing: list[Line] = []
+        self.extra: list[Line] = []
 
     def run(self, limit: int) -> VerifiedTable:
+        """Compare; tell no more than so many differing rows."""
         started = time.monotonic()
         source, target = self._sum(self._source()), self._sum(self._target())
         suspect = {at for at in range(_BUCKETS) if source.buckets[at] != target.buckets[at]}
@@ -126,8 +134,8 @@ class _Comparison:
                     only_target[line] += 1
                 else:
                     full = True
-        missing, extra = list(only_source.elements()), list(only_target.elements())
-        return rejected, self._match(missing, extra), full
+        self.missing, self.extra = list(only_source.elements()), list(only_target.elements())
+        return rejected, self._match(self.missing, self.extra), full
 
     def _carried(self, line: Line) -> bool:
         try:
@@ -177,13 +185,16 @@ def line_of(codecs: Sequence[Codec], row: Sequence[Value]) -> Line:
 
 
 def _unreadable(codecs: Sequence[Codec], row: Sequence[Value]) -> Line:
-    """A row with a value that its form never stores: such values stand as what they are, and equal nothing."""
+    """A row with a value that its form never stores, which shows as `?` and what it is.
+
+    The escape `\\?` is one that COPY never sends, so that such a line equals no line of the source.
+    """
     parts = []
     for own, value in zip(codecs, row, strict=True):
         try:
             parts.append(encode([own], [value])[:-1])
         except (ValueError, KeyError, TypeError, ArithmeticError):
-            parts.append(f"{type(value).__name__} {value!r}".encode().replace(b"\\", b"\\\\").replace(b"\t", b"\\t"))
+            parts.append(b"\\?" + f"{type(value).__name__} {value!r}".encode().replace(b"\\", b"\\\\"))
     return b"\t".join(parts) + b"\n"
 
 
