@@ -143,18 +143,20 @@ def refuse_missing(trial: Trial) -> bool:
 def cleanup_keeps_the_good_one(trial: Trial) -> bool:
     """cleanup never removes the only good backup"""
     good = trial.backup()
-    for _ in range(2):
-        damaged = trial.backup()
-        damaged.write_bytes(b"damaged")
+    for year in (2098, 2099):
+        (trial.backups / f"backup_{year}0101_000000_app.db").write_bytes(b"damaged")
     cleaned = trial.rollback("cleanup", "--keep-count", "1")
     return cleaned and good.exists() and trial.restore(good)
 
 
 def cleanup_keeps_the_newest(trial: Trial) -> bool:
     """cleanup keeps as many as it is told, the newest"""
-    made = [trial.backup() for _ in range(4)]
+    newest = trial.backup()
+    older = [trial.backups / f"backup_{year}0101_000000_app.db" for year in (2001, 2002, 2003)]
+    for path in older:
+        shutil.copyfile(newest, path)
     cleaned = trial.rollback("cleanup", "--keep-count", "2")
-    return cleaned and sorted(trial.backups.glob("backup_*.db")) == sorted(made[2:])
+    return cleaned and sorted(trial.backups.glob("backup_*.db")) == [older[-1], newest]
 
 
 CHECKS: tuple[Callable[[Trial], bool], ...] = (
