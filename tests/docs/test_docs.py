@@ -57,6 +57,12 @@ def test_tutorial_runs(shop: str, tmp_path: Path) -> None:
     assert (tmp_path / "shop.db").exists()
 
 
+def test_sqlite_page_runs(shop: str, tmp_path: Path) -> None:
+    assert _run("liteshift migrate --accept-losses shop.db", tmp_path, LITESHIFT_SOURCE=shop).returncode == 0
+    done = _run("\n".join(_blocks(ROOT / "docs" / "sqlite.md")), tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_tutorial_engines_open_the_file(shop: str, tmp_path: Path) -> None:
     program = re.search(r"^```python\n(.*?)^```", (ROOT / "docs" / "tutorial.md").read_text(), re.DOTALL | re.MULTILINE)
     assert program is not None
