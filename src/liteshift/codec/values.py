@@ -8,19 +8,18 @@ reads back from the declared column, so that affinity has nothing left to change
 from __future__ import annotations
 
 import json
-import math
 import re
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, partial
 
-from liteshift.codec import arrays, intervals
+from liteshift.codec import arrays, floats, intervals
 
 SqliteValue = int | float | str | bytes | None  # as in `ends`, which knows nothing of codecs
 
 _INT64 = range(-(2**63), 2**63)
+_INT64_DIGITS = 20  # with the sign; Python reads no integer of thousands of digits
 
 
 class Unrepresentable(ValueError):
@@ -93,50 +92,22 @@ def _double_from_pg(text: str) -> float:
 
 
 def _real_from_pg(text: str) -> float:
-    single: float = struct.unpack("f", struct.pack("f", _double_from_pg(text)))[0]
-    return single
+    _double_from_pg(text)  # for its refusals
+    return floats.single_from_pg(text)
 
 
 def _double_to_pg(value: SqliteValue) -> str:
-    return _float_text(_float(value), repr)
+    return floats.double_to_pg(_float(value))
 
 
 def _real_to_pg(value: SqliteValue) -> str:
-    return _float_text(_float(value), _shortest_single)
+    return floats.single_to_pg(_float(value))
 
 
 def _float(value: SqliteValue) -> float:
     if isinstance(value, int | float):
         return float(value)
     raise ValueError(f"a number expected, found {value!r}")
-
-
-def _float_text(value: float, shortest: Callable[[float], str]) -> str:
-    """A float as PostgreSQL prints it: shortest digits, an exponent from 1e+15 up and below 1e-04."""
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    sign, digits, exponent = Decimal(shortest(value)).normalize().as_tuple()
-    if digits == (0,):
-        return "-0" if math.copysign(1.0, value) < 0 else "0"
-    figures = "".join(map(str, digits))
-    point = len(figures) + int(exponent)  # where the decimal point stands, counted from the first digit
-    minus = "-" if sign else ""
-    if point - 1 < -4 or point - 1 >= 15:
-        mantissa = figures[0] + ("." + figures[1:] if len(figures) > 1 else "")
-        return f"{minus}{mantissa}e{point - 1:+03d}"
-    if point <= 0:
-        return f"{minus}0.{'0' * -point}{figures}"
-    if point >= len(figures):
-        return f"{minus}{figures}{'0' * (point - len(figures))}"
-    return f"{minus}{figures[:point]}.{figures[point:]}"
-
-
-def _shortest_single(value: float) -> str:
-    for precision in range(1, 10):
-        text = f"{value:.{precision}g}"
-        if struct.unpack("f", struct.pack("f", float(text)))[0] == value:
-            return text
-    return repr(value)
 
 
 def _numeric_from_pg(text: str) -> int | float:
@@ -244,8 +215,10 @@ def _json_from_pg(text: str) -> SqliteValue:
     """A JSON column has NUMERIC affinity: a bare number would be rewritten, so one that would not survive is a blob."""
     if not _NUMBER.fullmatch(text):
         return text
-    if text.removeprefix("-").isdigit() and str(int(text)) == text and int(text) in _INT64:
-        return int(text)
+    if len(text) <= _INT64_DIGITS and text.removeprefix("-").isdigit():
+        number = int(text)
+        if str(number) == text and number in _INT64:
+            return number
     return text.encode()
 
 
