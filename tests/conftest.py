@@ -34,8 +34,7 @@ class Server:
 
     def url(self, database: str) -> str:
         """The URL of a database on it."""
-        info = psycopg.conninfo.conninfo_to_dict(self.admin_url)
-        return psycopg.conninfo.make_conninfo(**{**info, "dbname": database})
+        return psycopg.conninfo.make_conninfo(self.admin_url, dbname=database)
 
     def create_database(self, name: str, *, template: str = "template0") -> str:
         """A new database; its conninfo."""

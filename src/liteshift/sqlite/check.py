@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from liteshift.quoting import quote
 from liteshift.sqlite.library import dbapi
-from liteshift.sqlite.quote import quote
 
 _MOST_PROBLEMS = 100
 

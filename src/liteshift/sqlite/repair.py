@@ -9,10 +9,10 @@ from pathlib import Path
 
 from liteshift.ends import Value
 from liteshift.errors import LiteshiftError, NotInitialised
+from liteshift.quoting import quote
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained, os_error
 from liteshift.sqlite.library import dbapi
-from liteshift.sqlite.quote import quote
 from liteshift.sqlite.scan import SqliteReading
 
 BUSY_MILLISECONDS = 30_000

@@ -7,8 +7,8 @@ from contextlib import closing
 
 from liteshift.ends import Value
 from liteshift.errors import NotInitialised
+from liteshift.quoting import quote
 from liteshift.sqlite.library import dbapi
-from liteshift.sqlite.quote import quote
 
 
 def scan(connection: dbapi.Connection, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:

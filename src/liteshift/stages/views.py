@@ -10,8 +10,8 @@ from liteshift.ends import Snapshot, Staging
 from liteshift.errors import LiteshiftError, NoConnection
 from liteshift.plan import Finding, Plan, Severity, ViewPlan
 from liteshift.progress import Progress, Step
+from liteshift.quoting import quote
 from liteshift.stages.verify import Sums, line_of
-from liteshift.translate.names import quote
 
 _SECONDS = 60  # for one view, on either side
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from liteshift.catalog import Column, Name, PgType, Table, TypeKind
 from liteshift.plan import ColumnPlan, Finding, Profile, Severity
+from liteshift.quoting import quote
 from liteshift.translate.expressions import Operand, Untranslatable, translate, translate_default, translate_value
-from liteshift.translate.names import Namespace, quote
+from liteshift.translate.names import Namespace
 from liteshift.translate.typemap import Target, Unsupported, target
 
 Report = Callable[[Finding], None]

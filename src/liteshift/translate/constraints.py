@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from liteshift.catalog import Constraint, ConstraintKind, Name, Table
 from liteshift.plan import Finding, ObjectPlan, Severity
+from liteshift.quoting import quote
 from liteshift.translate.columns import PlannedColumn, Report
 from liteshift.translate.expressions import Operand, Untranslatable, translate
-from liteshift.translate.names import quote
 
 _ACTIONS = {"a": "", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 

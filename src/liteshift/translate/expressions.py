@@ -16,7 +16,7 @@ from sqlglot import expressions as exp
 from sqlglot.errors import SqlglotError
 
 from liteshift.codec.values import SqliteValue, Unrepresentable, codec
-from liteshift.translate.names import literal
+from liteshift.quoting import literal
 
 _NUMBERS = {"integer", "numeric", "float"}
 _TEXTS = {"text", "enum", "unknown"}

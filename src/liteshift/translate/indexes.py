@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from liteshift.catalog import Index, Table
 from liteshift.plan import Finding, Severity
+from liteshift.quoting import quote
 from liteshift.translate.columns import PlannedColumn, Report
 from liteshift.translate.constraints import lost, null_blind_index, refuse_unfaithful
 from liteshift.translate.expressions import Operand, Untranslatable, folded_columns, translate
-from liteshift.translate.names import quote
 
 _ORDINARY = ("btree", "hash")
 

@@ -7,16 +7,6 @@ from collections.abc import Iterable
 from liteshift.catalog import Name
 
 
-def quote(name: str) -> str:
-    """A name as SQL text. PostgreSQL names hold no NUL, the one character that quoting can't carry."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text constant as SQL text."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def fold(name: str) -> str:
     """The form in which SQLite compares names: it folds ASCII letters only."""
     return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in name)

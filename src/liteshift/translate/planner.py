@@ -9,11 +9,12 @@ from liteshift.catalog import Catalog, ConstraintKind, Index, Name, Table
 from liteshift.catalog import Sequence as PgSequence
 from liteshift.errors import UsageError
 from liteshift.plan import Finding, ObjectPlan, Plan, Profile, Severity, TablePlan
+from liteshift.quoting import quote
 from liteshift.translate.columns import PlannedColumn, Report, is_rowid, plan_columns
 from liteshift.translate.constraints import carried, constraint_clause, lost, null_blind_index
 from liteshift.translate.facts import NO_FACTS, Facts
 from liteshift.translate.indexes import index_statement
-from liteshift.translate.names import Namespace, quote
+from liteshift.translate.names import Namespace
 from liteshift.translate.partitions import lifted_foreign_keys, lifted_indexes
 from liteshift.translate.residue import report_others
 from liteshift.translate.triggers import trigger_statement

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 from liteshift.catalog import Table, Trigger
 from liteshift.plan import Finding, Severity
+from liteshift.quoting import quote
 from liteshift.translate.columns import PlannedColumn, Report
 from liteshift.translate.constraints import lost
 from liteshift.translate.expressions import Untranslatable, translate_default
-from liteshift.translate.names import fold, quote
+from liteshift.translate.names import fold
 
 # The whole body: one assignment of the current time to one column, then RETURN NEW.
 _TOUCH = re.compile(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from liteshift.catalog import PgType, TypeKind
 from liteshift.plan import Profile
-from liteshift.translate.names import literal
+from liteshift.quoting import literal
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from sqlglot import expressions as exp
 
 from liteshift.catalog import Catalog, Name, View
 from liteshift.plan import ColumnPlan, Profile, ViewPlan
+from liteshift.quoting import quote
 from liteshift.translate.columns import Report
 from liteshift.translate.constraints import lost
 from liteshift.translate.expressions import HANDLERS, Operand, Translator, Typed, Untranslatable, parse
-from liteshift.translate.names import Namespace, quote
+from liteshift.translate.names import Namespace
 from liteshift.translate.typemap import Unsupported, target
 
 Relations = Mapping[Name, tuple[str, Mapping[str, Operand]]]

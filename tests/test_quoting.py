@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liteshift.errors import UsageError
+from liteshift.quoting import literal, quote
 from liteshift.sqlite.library import dbapi
-from liteshift.sqlite.quote import quote
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
@@ -23,3 +23,9 @@ def test_any_name_round_trips(name: str) -> None:
 def test_nul_is_refused() -> None:
     with pytest.raises(UsageError, match="NUL"):
         quote("a\0b")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
+def test_any_text_round_trips(text: str) -> None:
+    with closing(dbapi.connect(":memory:")) as connection:
+        assert connection.execute(f"SELECT {literal(text)}").fetchone() == (text,)
