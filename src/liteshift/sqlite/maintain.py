@@ -81,7 +81,7 @@ def checkpoint(database: Path, *, patience: float = 30) -> Checkpoint:
         Locked: another connection is at the same work.
     """
     with _working(database, patience) as connection:
-        return _checkpoint(connection, database)
+        return _checkpoint(connection, database, patience)
 
 
 def vacuum(database: Path, *, patience: float = 30) -> Vacuum:
@@ -99,7 +99,7 @@ def vacuum(database: Path, *, patience: float = 30) -> Vacuum:
         connection.execute("PRAGMA temp_store=1").close()  # the preset's would be memory
         started = time.monotonic()
         connection.execute("VACUUM").close()
-        done = _checkpoint(connection, database)
+        done = _checkpoint(connection, database, patience)
         return Vacuum(database.stat().st_size, before, done.log_bytes, time.monotonic() - started)
 
 
@@ -139,11 +139,18 @@ def _working(database: Path, patience: float) -> Iterator[dbapi.Connection]:
         yield connection
 
 
-def _checkpoint(connection: dbapi.Connection, database: Path) -> Checkpoint:
+def _checkpoint(connection: dbapi.Connection, database: Path, patience: float) -> Checkpoint:
     before = log_bytes(database)
-    busy, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    if busy:
-        raise Locked(f"another connection is checkpointing {database}", hint="It does the same work; look again later.")
+    # SQLite calls no busy handler for the checkpoint's lock, which writers hold for a moment now and then.
+    deadline = time.monotonic() + patience
+    while True:
+        busy, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if not busy:
+            break
+        if time.monotonic() > deadline:
+            hint = "It does the same work; look again later."
+            raise Locked(f"another connection is checkpointing {database}", hint=hint)
+        time.sleep(0.005)
     if frames == moved:
         connection.execute(f"PRAGMA busy_timeout={_TRUNCATE_WAIT}").close()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
