@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import psycopg
 from psycopg import conninfo
@@ -19,7 +20,6 @@ SESSION = {
     "extra_float_digits": "1",
     "idle_in_transaction_session_timeout": "0",
     "intervalstyle": "iso_8601",
-    "lc_messages": "C",
     "lc_monetary": "C",
     "lock_timeout": "10s",
     "row_security": "off",  # a policy that would hide rows is an error, not a smaller table
@@ -85,10 +85,11 @@ def connect(info: str) -> psycopg.Connection[tuple[object, ...]]:
     try:
         for name, value in SESSION.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        with suppress(psycopg.errors.InsufficientPrivilege):  # only a superuser chooses the language of messages
+            connection.execute("SET lc_messages = 'C'")
     except psycopg.Error as error:
-        if not isinstance(error, psycopg.errors.InsufficientPrivilege):
-            connection.close()
-            raise translate_error(error, label(info)) from error
+        connection.close()
+        raise translate_error(error, label(info)) from error
     return connection
 
 
@@ -109,7 +110,8 @@ def _reason(error: psycopg.Error) -> str:
     if primary:
         return primary
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    told = [line for line in lines if not line.startswith("Is the server running")]  # libpq's hint; ours says it, too
+    return told[-1] if told else type(error).__name__
 
 
 def _hint(text: str) -> str:

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from liteshift.catalog import Catalog, Name
+from liteshift.errors import LiteshiftError
 from liteshift.postgres.connect import connect, label, translate_error
 from liteshift.postgres.schema import read_catalog
 
@@ -54,10 +55,32 @@ class PostgresSnapshot:
         return read_catalog(self._connection)
 
     def hold(self, tables: Sequence[Name]) -> None:
-        """Take the lock that a SELECT takes, on all tables at once: from here on nobody can alter them."""
-        if tables:
-            names = sql.SQL(", ").join(_table(name) for name in tables)
-            self._connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
+        """Take the lock that a SELECT takes, on all tables at once: from here on nobody can alter them.
+
+        Raises:
+            LiteshiftError: a table was rewritten or emptied just before; this snapshot would see none of its rows.
+        """
+        if not tables:
+            return
+        names = sql.SQL(", ").join(_table(name) for name in tables)
+        self._connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
+        # The snapshot shows pg_class as it was when it was taken; pg_relation_filenode() tells what is true now.
+        rewritten = self._connection.execute(
+            """
+            SELECT n.nspname || '.' || c.relname
+              FROM pg_catalog.pg_locks l
+              JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind = 'r'
+              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> 'pg_catalog'
+             WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'
+               AND c.relfilenode <> pg_catalog.pg_relation_filenode(c.oid)
+             ORDER BY 1
+            """
+        ).fetchall()
+        if rewritten:
+            listed = ", ".join(str(name) for (name,) in rewritten)
+            raise LiteshiftError(
+                f"{listed} was rewritten or emptied by somebody else in this very moment", hint="Run the command again."
+            )
 
     def lines(self, table: Name, columns: Sequence[str], *, with_children: bool) -> Iterator[bytes]:
         """Every row in COPY's text format, as the heap has them."""
