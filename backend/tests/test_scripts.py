@@ -10,12 +10,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import inspect, make_url, text
+
 from app.config import BACKEND
 from liteshift.app.engines import make_tool_engine
 from liteshift.errors import NotInitialised
 from liteshift.postgres.embedded import wheel_binaries
-from sqlalchemy import inspect, make_url, text
-
 from tests.conftest import Databases, Kind, Service
 
 
@@ -47,12 +47,6 @@ def pg_dump(url: str, dump: Path, *options: str) -> None:
     except NotInitialised as missing:
         pytest.skip(str(missing))
     subprocess.run([str(program), "--file", str(dump), *options, url], check=True)
-
-
-def test_the_trial_of_the_way_back() -> None:
-    done = run("test_rollback.py")
-    assert done.returncode == 0, done.stdout
-    assert done.stdout.count("ok  ") == 9
 
 
 def test_seed_is_the_same_everywhere(databases: Databases) -> None:
