@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from liteshift.ends import Source, Target
-from liteshift.plan import Plan, Profile
+from liteshift.plan import Choices, Plan
 from liteshift.progress import Progress, Step
 from liteshift.rejects import RejectFile
 from liteshift.reports import MigrateReport, RepairedTable, Verdict
@@ -21,21 +21,6 @@ from liteshift.stages.verify import verify
 from liteshift.stages.views import make_views
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What the user decides about a plan.
-
-    Attributes:
-        profile: whose habits the file follows.
-        include: patterns of tables to carry; all where empty.
-        exclude: patterns of tables to leave out.
-    """
-
-    profile: Profile = Profile.SQLALCHEMY
-    include: Sequence[str] = ()
-    exclude: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -53,7 +38,7 @@ class _Clock:
 def plan(source: Source, choices: Choices) -> Plan:
     """What a move would do; reads the catalog only."""
     with source.snapshot() as snapshot:
-        return prepare(snapshot, choices.profile, choices.include, choices.exclude)
+        return prepare(snapshot, choices)
 
 
 def migrate(
@@ -83,7 +68,7 @@ def migrate(
     """
     clock = _Clock()
     with source.snapshot() as snapshot, target.staging(overwrite=overwrite) as staging, RejectFile(rejects) as reject:
-        found = clock.run("plan", lambda: prepare(snapshot, choices.profile, choices.include, choices.exclude))
+        found = clock.run("plan", lambda: prepare(snapshot, choices))
         show_plan(found)
         refuse_unfit(found)
         snapshot.hold([table.source for table in found.tables])
@@ -119,7 +104,7 @@ def compare(source: Source, target: Target, choices: Choices, *, progress: Progr
         NotInitialised: there is no target, or it lacks a table.
     """
     with source.snapshot() as snapshot, target.reading() as rows:
-        found = prepare(snapshot, choices.profile, choices.include, choices.exclude)
+        found = prepare(snapshot, choices)
         snapshot.hold([table.source for table in found.tables])
         rows.require({table.target: [column.target for column in table.columns] for table in found.tables})
         return verify(snapshot, rows, found, progress, limit=limit)
@@ -142,7 +127,7 @@ def repair(
         Locked: another connection is writing.
     """
     with source.snapshot() as snapshot, target.repairing(undo) as rows:
-        found = prepare(snapshot, choices.profile, choices.include, choices.exclude)
+        found = prepare(snapshot, choices)
         snapshot.hold([table.source for table in found.tables])
         rows.require({table.target: [column.target for column in table.columns] for table in found.tables})
         return stage_repair(snapshot, rows, found, progress)

@@ -17,6 +17,23 @@ class Profile(StrEnum):
     PLAIN = "plain"
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user decides about a plan.
+
+    Attributes:
+        profile: whose habits the file follows.
+        include: patterns of `schema.table` to carry, all where empty; `*` and `?` as in a shell.
+        exclude: patterns of `schema.table` to leave out.
+        unknown_as_text: carry types that nobody knows as the text PostgreSQL prints, instead of refusing them.
+    """
+
+    profile: Profile = Profile.SQLALCHEMY
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    unknown_as_text: bool = False
+
+
 class Severity(StrEnum):
     """How much a finding weighs.
 

@@ -27,7 +27,7 @@ from psycopg import sql
 from liteshift.codec.arrays import split
 from liteshift.codec.copy_text import decode, encode, fields
 from liteshift.codec.values import Unrepresentable, codec
-from liteshift.plan import Plan, Profile, TablePlan
+from liteshift.plan import Choices, Plan, Profile, TablePlan
 from liteshift.postgres.connect import connect
 from liteshift.postgres.schema import read_catalog
 from liteshift.sqlite.library import dbapi
@@ -574,7 +574,7 @@ class Oracle:
                 self._writer.execute(f"CREATE UNLOGGED TABLE {table} (id integer PRIMARY KEY, v {kind})".encode())
         self._reader = connect(info)
         catalog = read_catalog(self._reader)
-        self.plans = {profile: _tables(make_plan(catalog, profile)) for profile in Profile}
+        self.plans = {profile: _tables(make_plan(catalog, Choices(profile))) for profile in Profile}
 
     def close(self) -> None:
         self._reader.close()

@@ -10,7 +10,7 @@ import pytest
 
 from liteshift import migration
 from liteshift.errors import NotFit
-from liteshift.plan import Severity
+from liteshift.plan import Choices, Severity
 from liteshift.postgres.snapshot import PostgresSource
 from liteshift.progress import silent
 from liteshift.reports import MigrateReport
@@ -28,7 +28,7 @@ def _fill(database: str, *statements: str) -> None:
 def _migrate(database: str, path: Path) -> MigrateReport:
     rejects = path.with_suffix(".rejects")
     source, target = PostgresSource(database), SqliteTarget(path)
-    return migration.migrate(source, target, migration.Choices(), rejects=rejects, overwrite=False, progress=silent)
+    return migration.migrate(source, target, Choices(), rejects=rejects, overwrite=False, progress=silent)
 
 
 def _losses(report: MigrateReport) -> dict[str, str]:

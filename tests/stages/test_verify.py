@@ -13,6 +13,7 @@ import pytest
 
 from liteshift import migration
 from liteshift.errors import DifferencesFound, Locked
+from liteshift.plan import Choices
 from liteshift.postgres.snapshot import PostgresSource
 from liteshift.progress import silent
 from liteshift.reports import Difference, Verdict
@@ -81,7 +82,7 @@ def moved(_servers: dict[str, object], tmp_path_factory: pytest.TempPathFactory)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(SCHEMA.encode())
     report = migration.migrate(
-        PostgresSource(database), SqliteTarget(path), migration.Choices(),
+        PostgresSource(database), SqliteTarget(path), Choices(),
         rejects=path.with_suffix(".rejects"), overwrite=False, progress=silent,
     )  # fmt: skip
     assert report.verdict.equal and report.rejected == 0
@@ -90,7 +91,7 @@ def moved(_servers: dict[str, object], tmp_path_factory: pytest.TempPathFactory)
 
 def _verify(database: str, path: Path) -> Verdict:
     source, target = PostgresSource(database), SqliteTarget(path)
-    return migration.compare(source, target, migration.Choices(), progress=silent, limit=20)
+    return migration.compare(source, target, Choices(), progress=silent, limit=20)
 
 
 def _differences(verdict: Verdict) -> dict[str, tuple[Difference, ...]]:
@@ -115,7 +116,7 @@ def test_every_fault_is_found_and_mended(
     spoilt = _differences(_verify(database, path))
     assert {name: [item.kind for item in found] for name, found in spoilt.items()} == {table: kinds}
     source, target = PostgresSource(database), SqliteTarget(path)
-    migration.repair(source, target, migration.Choices(), undo=undo, progress=silent)
+    migration.repair(source, target, Choices(), undo=undo, progress=silent)
     assert _verify(database, path).equal
     subprocess.run(
         [sys.executable, "-c", RUN_SCRIPT, path],
@@ -143,9 +144,7 @@ def test_repair_does_not_cascade(moved: tuple[str, Path], tmp_path: Path) -> Non
     path = tmp_path / "spoilt.db"
     shutil.copy(original, path)
     _spoil(path, "UPDATE kept SET t = 'changed'")
-    migration.repair(
-        PostgresSource(database), SqliteTarget(path), migration.Choices(), undo=tmp_path / "undo", progress=silent
-    )
+    migration.repair(PostgresSource(database), SqliteTarget(path), Choices(), undo=tmp_path / "undo", progress=silent)
     assert _verify(database, path).equal
 
 
@@ -158,9 +157,7 @@ def test_repair_waits_for_no_writer(moved: tuple[str, Path], tmp_path: Path, mon
     with closing(connect(path)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         with pytest.raises(Locked):
-            migration.repair(
-                PostgresSource(database), SqliteTarget(path), migration.Choices(), undo=undo, progress=silent
-            )
+            migration.repair(PostgresSource(database), SqliteTarget(path), Choices(), undo=undo, progress=silent)
         writer.execute("ROLLBACK")
     assert not undo.exists()
 
@@ -173,7 +170,7 @@ def test_repair_keeps_an_undo_script_that_is_there(moved: tuple[str, Path], tmp_
     _spoil(path, "DELETE FROM keyless")
     before = _differences(_verify(database, path))
     with pytest.raises(Exception, match="undo script"):
-        migration.repair(PostgresSource(database), SqliteTarget(path), migration.Choices(), undo=undo, progress=silent)
+        migration.repair(PostgresSource(database), SqliteTarget(path), Choices(), undo=undo, progress=silent)
     assert undo.read_text() == "mine"
     assert _differences(_verify(database, path)) == before
 
@@ -183,11 +180,9 @@ def test_too_many_differences_are_not_repaired(database: str, tmp_path: Path) ->
         connection.execute("CREATE TABLE t AS SELECT g AS a FROM generate_series(1, 25000) g")
     path = tmp_path / "t.db"
     migration.migrate(
-        PostgresSource(database), SqliteTarget(path), migration.Choices(),
+        PostgresSource(database), SqliteTarget(path), Choices(),
         rejects=tmp_path / "r", overwrite=False, progress=silent,
     )  # fmt: skip
     _spoil(path, "UPDATE t SET a = -a")
     with pytest.raises(DifferencesFound, match="too many"):
-        migration.repair(
-            PostgresSource(database), SqliteTarget(path), migration.Choices(), undo=tmp_path / "u", progress=silent
-        )
+        migration.repair(PostgresSource(database), SqliteTarget(path), Choices(), undo=tmp_path / "u", progress=silent)

@@ -12,7 +12,7 @@ from liteshift import migration
 from liteshift.cli import options, render, report
 from liteshift.ends import Source, Target
 from liteshift.errors import DifferencesFound, LossesNotAccepted
-from liteshift.plan import Plan, Severity
+from liteshift.plan import Choices, Plan, Severity
 from liteshift.plan import as_json as words_as_json
 from liteshift.reports import MigrateReport
 
@@ -39,12 +39,12 @@ def open_target(path: Path) -> Target:
 @click.argument("source", required=False)
 @options.choice_options
 @options.json_option
-def plan(source: str | None, profile: str, include: tuple[str, ...], exclude: tuple[str, ...], as_json: bool) -> None:
+def plan(source: str | None, choices: Choices, as_json: bool) -> None:
     """Show what a move would do: what each table, column, constraint and index becomes, what is lost, and why.
 
     SOURCE is a PostgreSQL URL, a conninfo string or service=NAME; without it, the environment's LITESHIFT_SOURCE.
     """
-    found = migration.plan(open_source(source), options.choices(profile, include, exclude))
+    found = migration.plan(open_source(source), choices)
     if as_json:
         render.print_json(found)
     else:
@@ -61,9 +61,7 @@ def plan(source: str | None, profile: str, include: tuple[str, ...], exclude: tu
 @options.json_option
 def migrate(
     ends: tuple[str, ...],
-    profile: str,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
+    choices: Choices,
     overwrite: bool,
     accept_losses: bool,
     as_json: bool,
@@ -86,7 +84,7 @@ def migrate(
         done = migration.migrate(
             source,
             target,
-            options.choices(profile, include, exclude),
+            choices,
             rejects=path.with_name(f"{path.name}.rejects.jsonl"),
             overwrite=overwrite,
             progress=progress,
@@ -133,9 +131,7 @@ def _judge(done: MigrateReport, accept_losses: bool) -> None:
 @options.json_option
 def verify(
     ends: tuple[str, ...],
-    profile: str,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
+    choices: Choices,
     limit: int,
     repair: bool,
     undo: Path | None,
@@ -145,7 +141,6 @@ def verify(
     """Compare every row of SOURCE and TARGET by value, and show each difference down to the column."""
     given, path = options.split_ends(ends)
     source, target = open_source(given), open_target(path)
-    choices = options.choices(profile, include, exclude)
     with render.progress(as_json_lines=as_json) as progress:
         verdict = migration.compare(source, target, choices, progress=progress, limit=limit)
     if as_json:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from liteshift.errors import UsageError
-from liteshift.migration import Choices
-from liteshift.plan import Profile
+from liteshift.plan import Choices, Profile
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,7 +24,19 @@ def json_option(command: Command) -> Command:
 
 
 def choice_options(command: Command) -> Command:
-    """`--profile`, `--include` and `--exclude`."""
+    """`--profile`, `--include`, `--exclude` and `--unknown-as-text`; the command gets them as `choices`."""
+
+    @wraps(command)
+    def with_choices(
+        *arguments: Any,
+        profile: str,
+        include: tuple[str, ...],
+        exclude: tuple[str, ...],
+        unknown_as_text: bool,
+        **others: Any,
+    ) -> Any:
+        return command(*arguments, choices=Choices(Profile(profile), include, exclude, unknown_as_text), **others)
+
     options = (
         click.option(
             "--profile",
@@ -38,15 +50,16 @@ def choice_options(command: Command) -> Command:
             "--include", multiple=True, metavar="PATTERN", help="Only these tables (schema.table, * and ?); repeatable."
         ),
         click.option("--exclude", multiple=True, metavar="PATTERN", help="Not these tables; repeatable."),
+        click.option(
+            "--unknown-as-text",
+            is_flag=True,
+            help="Carry types that liteshift does not know as PostgreSQL prints.",
+        ),
     )
+    made: Any = with_choices
     for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def choices(profile: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> Choices:
-    """What the shared options say."""
-    return Choices(Profile(profile), include, exclude)
+        made = option(made)
+    return cast("Command", made)
 
 
 def source_and_target(command: Command) -> Command:

@@ -126,6 +126,17 @@ def _numeric_to_pg(scale: int, value: SqliteValue) -> str:
     return f"{exact:f}"
 
 
+def _money_from_pg(text: str) -> str:
+    """The amount as a plain number: `-$1,234.50`, as the C locale prints it, is `-1234.50`."""
+    return text.replace("$", "").replace(",", "")
+
+
+def _money_to_pg(value: SqliteValue) -> str:
+    text = _text(value)
+    whole, _, cents = text.removeprefix("-").partition(".")
+    return f"{'-' if text.startswith('-') else ''}${int(whole):,}.{cents}"
+
+
 def _bytea_from_pg(text: str) -> bytes:
     return bytes.fromhex(text[2:])
 
@@ -276,6 +287,7 @@ _FORMS: dict[str, tuple[Callable[[str], SqliteValue], Callable[[SqliteValue], st
     "double": (_double_from_pg, _double_to_pg),
     "real": (_real_from_pg, _real_to_pg),
     "text": (str, _text),
+    "money": (_money_from_pg, _money_to_pg),
     "bytea": (_bytea_from_pg, _bytea_to_pg),
     "uuid": (_uuid_from_pg, _uuid_to_pg),
     "date": (_date_from_pg, _text),

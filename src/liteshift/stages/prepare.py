@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from liteshift.catalog import Catalog
 from liteshift.ends import Snapshot
 from liteshift.errors import NotFit
-from liteshift.plan import Plan, Profile, Severity
+from liteshift.plan import Choices, Plan, Severity
 from liteshift.translate.facts import Facts, doubtful_foreign_keys, doubtful_texts
 from liteshift.translate.planner import make_plan
 
 
-def prepare(snapshot: Snapshot, profile: Profile, include: Sequence[str], exclude: Sequence[str]) -> Plan:
+def prepare(snapshot: Snapshot, choices: Choices) -> Plan:
     """The plan for the source as the snapshot shows it.
 
     Raises:
         UsageError: a pattern names no table.
     """
     catalog = snapshot.catalog()
-    return make_plan(catalog, profile, include=include, exclude=exclude, facts=_ask(snapshot, catalog))
+    return make_plan(catalog, choices, _ask(snapshot, catalog))
 
 
 def _ask(snapshot: Snapshot, catalog: Catalog) -> Facts:

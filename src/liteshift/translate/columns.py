@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from liteshift.catalog import Column, Name, PgType, Table, TypeKind
-from liteshift.plan import ColumnPlan, Finding, Profile, Severity
+from liteshift.plan import Choices, ColumnPlan, Finding, Severity
 from liteshift.quoting import quote
 from liteshift.translate.expressions import Operand, Untranslatable, translate, translate_default, translate_value
 from liteshift.translate.names import Namespace
-from liteshift.translate.typemap import Target, Unsupported, target
+from liteshift.translate.typemap import Target, Unsupported, as_text, target
 
 Report = Callable[[Finding], None]
 
@@ -27,13 +27,13 @@ class PlannedColumn:
 
 
 def plan_columns(
-    table: Table, profile: Profile, ascii_only: Set[tuple[Name, str]], report: Report
+    table: Table, choices: Choices, ascii_only: Set[tuple[Name, str]], report: Report
 ) -> tuple[PlannedColumn, ...]:
     """What each column becomes; losses and refusals are reported.
 
     Args:
         table: the table.
-        profile: whose habits the file follows.
+        choices: what the user decides.
         ascii_only: text columns whose unique rule under lower() or upper() holds as long as they stay ASCII.
         report: takes the findings.
     """
@@ -43,10 +43,12 @@ def plan_columns(
     for column in table.columns:
         subject = f"{table.name}.{column.name}"
         try:
-            kind = target(column.type, column.typmod, profile)
+            kind = target(column.type, column.typmod, choices.profile)
         except Unsupported as error:
-            report(Finding(Severity.REFUSAL, "column", subject, "can't be carried", str(error), "exclude the table"))
-            kind = Target("TEXT", "text", "other")
+            kind = as_text(column.type)
+            if not choices.unknown_as_text:
+                instead = "say --unknown-as-text to carry the text that PostgreSQL prints, or exclude the table"
+                report(Finding(Severity.REFUSAL, "column", subject, "can't be carried", str(error), instead))
         if kind.loss:
             what = f"{column.type_text} becomes {kind.declared}"
             report(

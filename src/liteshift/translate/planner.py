@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from liteshift.catalog import Catalog, ConstraintKind, Index, Name, Table
 from liteshift.catalog import Sequence as PgSequence
 from liteshift.errors import UsageError
-from liteshift.plan import Finding, ObjectPlan, Plan, Profile, Severity, TablePlan
+from liteshift.plan import Choices, Finding, ObjectPlan, Plan, Profile, Severity, TablePlan
 from liteshift.quoting import quote
 from liteshift.translate.columns import PlannedColumn, Report, is_rowid, plan_columns
 from liteshift.translate.constraints import carried, constraint_clause, lost, null_blind_index
@@ -21,41 +21,32 @@ from liteshift.translate.triggers import trigger_statement
 from liteshift.translate.views import plan_views
 
 
-def make_plan(
-    catalog: Catalog,
-    profile: Profile,
-    *,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    facts: Facts = NO_FACTS,
-) -> Plan:
+def make_plan(catalog: Catalog, choices: Choices, facts: Facts = NO_FACTS) -> Plan:
     """Decide what every object becomes.
 
     Args:
         catalog: the source's schema.
-        profile: whose habits the file follows.
-        include: patterns of `schema.table` to carry, all where empty; `*` and `?` as in a shell.
-        exclude: patterns of `schema.table` to leave out.
+        choices: what the user decides.
         facts: what was asked of the rows.
 
     Raises:
         UsageError: a pattern that names no table.
     """
     findings: list[Finding] = []
-    chosen = _chosen(catalog, include, exclude, findings.append)
+    chosen = _chosen(catalog, choices.include, choices.exclude, findings.append)
     namespace = Namespace(table.name.schema for table in chosen)
     targets = {table.name: namespace.claim(table.name) for table in chosen}
     for table in chosen:
         if targets[table.name] != table.name.name:
             why = "SQLite has one namespace, blind to case, without schemas"
             findings.append(Finding(Severity.NOTE, "table", str(table.name), f"is called {targets[table.name]}", why))
-    columns = {table.name: plan_columns(table, profile, facts.ascii, findings.append) for table in chosen}
+    columns = {table.name: plan_columns(table, choices, facts.ascii, findings.append) for table in chosen}
     known = {
         name: (targets[name], {column.source.name: column.plan.target for column in planned})
         for name, planned in columns.items()
     }
     sequences = {sequence.name: sequence for sequence in catalog.sequences}
-    strict = profile is Profile.PLAIN
+    strict = choices.profile is Profile.PLAIN
     tables = tuple(
         _Table(table, columns[table.name], known, namespace, sequences, facts, strict, findings.append).plan()
         for table in chosen
@@ -64,9 +55,9 @@ def make_plan(
         name: (targets[name], {column.source.name: column.operand for column in planned})
         for name, planned in columns.items()
     }
-    views = plan_views(catalog, relations, namespace, profile, findings.append)
+    views = plan_views(catalog, relations, namespace, choices.profile, findings.append)
     report_others(catalog, chosen, findings.append)
-    return Plan(profile, catalog.database, catalog.server_version, tables, views, tuple(findings))
+    return Plan(choices.profile, catalog.database, catalog.server_version, tables, views, tuple(findings))
 
 
 def _chosen(catalog: Catalog, include: Sequence[str], exclude: Sequence[str], report: Report) -> list[Table]:

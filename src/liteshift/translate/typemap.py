@@ -69,6 +69,7 @@ SCALARS: dict[str, Scalar] = {
     "timestamp": Scalar("DATETIME", "datetime", "timestamp", "timestamp", "timestamp_short"),
     "timestamptz": Scalar("DATETIME", "datetime", "timestamptz", "timestamptz", "timestamptz_short"),
     "interval": Scalar("DATETIME", "bigint", "interval_epoch", "interval", "interval_micros"),
+    "money": Scalar("TEXT", "text", "money", "money"),
     "json": Scalar("JSON", "text", "json", "json", "text"),
     "jsonb": Scalar("JSON", "text", "json", "json", "text"),
     "text": Scalar("TEXT", "text", "text", "text"),
@@ -83,7 +84,6 @@ _OBJECT_NAMES = (
 AS_TEXT: dict[str, str] = {
     **dict.fromkeys(_OBJECT_NAMES, "its tie to the object it names"),
     "timetz": "its order and arithmetic",
-    "money": "its arithmetic",
     "inet": "its order and network operators",
     "cidr": "its order and network operators",
     "macaddr": "its order",
@@ -117,6 +117,11 @@ _STRICT_CLASS = {
 _DJANGO_NAMES = {"JSON": "text", "BLOB": "BLOB", "VARCHAR": "text"}
 _ARRAY_LOSS = "its array operators and indexes"
 _EXACT_DIGITS = 15  # significant decimal digits that survive a double both ways (C11, DBL_DIG)
+
+
+def as_text(source: PgType) -> Target:
+    """What a type that nobody knows becomes on request: the text that PostgreSQL prints for it."""
+    return Target("TEXT", "text", "other", (), f"all that {source.name} can do", same_equality=False)
 
 
 def target(source: PgType, typmod: int, profile: Profile) -> Target:
@@ -160,7 +165,7 @@ def _scalar(row: Scalar, profile: Profile) -> Target:
     elif profile is Profile.PLAIN and row.form in ("uuid", "json", "interval_epoch"):
         form = "text"  # as PostgreSQL prints it
     checks = {"boolean": ("{} IN (0, 1)",), "text": (_NO_NUL,)}.get(row.family, ())
-    loss = "its order and arithmetic" if row.family == "interval" else ""
+    loss = "its order and arithmetic" if row.family in ("interval", "money") else ""
     declared = row.django if profile is Profile.DJANGO else row.sqlalchemy
     # 1 day is 24 hours, and 1.0 is 1 within jsonb, to PostgreSQL; the texts differ.
     return Target(declared, form, row.family, checks, loss, same_equality=row.family not in ("interval", "json"))
