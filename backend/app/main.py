@@ -14,6 +14,7 @@ from app import documentation, errors, schema_version
 from app.config import Settings
 from app.db import Database
 from app.routes import health, parties
+from app.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,6 +33,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = Database(settings)
+        app.state.turns = Turns(settings)
         _warn_about_schema(app.state.database)
         yield
         app.state.database.close()
@@ -46,8 +48,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=attrgetter("name"),
         redirect_slashes=False,
     )
-    app.include_router(parties.router)
-    app.include_router(health.router)
+    for router in (parties.reading, parties.writing, health.router):
+        app.include_router(router)
     errors.install(app)
     documentation.describe(app)
     return app

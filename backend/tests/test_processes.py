@@ -9,10 +9,11 @@ from itertools import count
 
 import httpx2
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from liteshift.app.engines import make_tool_engine
 from tests.conftest import Service
+from tests.test_database_faults import held_by_another_process
 
 WRITERS, READERS, WRITES = 8, 6, 25
 
@@ -75,6 +76,29 @@ def test_one_name_for_many_callers(database_url: str) -> None:
             return httpx2.post(f"{service.address}/api/parties", json={"name": "Mine", "type": "vendor"}).status_code
 
         assert sorted(pool.map(take, range(WRITERS))) == [201] + [409] * (WRITERS - 1)
+
+
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+def test_waiting_writers_are_in_no_readers_way(database_url: str) -> None:
+    waiters = 60  # more than the service has threads
+    limits = {"BUSY_TIMEOUT_SECONDS": "2", "POOL_TIMEOUT": "2"}
+    with (
+        Service(database_url, environment=limits) as service,
+        ThreadPoolExecutor(waiters) as pool,
+        held_by_another_process(str(make_url(database_url).database)),
+    ):
+
+        def write(number: int) -> int:
+            party = {"name": f"Party {number}", "type": "customer"}
+            return httpx2.post(f"{service.address}/api/parties", json=party, timeout=60).status_code
+
+        writing = [pool.submit(write, number) for number in range(waiters)]
+        time.sleep(0.5)
+        started = time.monotonic()
+        assert service.client.get("/api/parties").status_code == 200
+        assert service.client.get("/readyz").status_code == 200
+        assert time.monotonic() - started < 1
+        assert {each.result() for each in writing} == {503}
 
 
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)

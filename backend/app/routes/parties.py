@@ -17,8 +17,10 @@ from app.documentation import LINK, LOCATION, problem_responses
 from app.models import NAME_LENGTH, PartyType
 from app.problems import INVALID_REQUEST, NAME_TAKEN, PARTY_NOT_FOUND, RequestFailed
 from app.schemas import MAX_ID, SEARCH_PATTERN, FieldError, PartyChange, PartyList, PartyNew, PartyOut
+from app.turns import TURN_TO_WRITE
 
-router = APIRouter(prefix="/api/parties", tags=["parties"])
+reading = APIRouter(prefix="/api/parties", tags=["parties"])
+writing = APIRouter(prefix="/api/parties", tags=["parties"], dependencies=[TURN_TO_WRITE])
 
 
 def database_of(request: Request) -> Database:
@@ -75,7 +77,7 @@ class ListQuery(BaseModel):
             ) from None
 
 
-@router.get("", responses={200: {"headers": {"Link": LINK}}, **problem_responses(INVALID_REQUEST)})
+@reading.get("", responses={200: {"headers": {"Link": LINK}}, **problem_responses(INVALID_REQUEST)})
 def list_parties(
     query: Annotated[ListQuery, Query()], database: ADatabase, request: Request, response: Response
 ) -> PartyList:
@@ -96,7 +98,7 @@ def list_parties(
     return answer
 
 
-@router.post(
+@writing.post(
     "",
     status_code=201,
     responses={201: {"headers": {"Location": LOCATION}}, **problem_responses(NAME_TAKEN, INVALID_REQUEST)},
@@ -109,28 +111,34 @@ def create_party(new: PartyNew, database: ADatabase, request: Request, response:
     return party
 
 
-@router.get("/{party_id}", responses=problem_responses(PARTY_NOT_FOUND, INVALID_REQUEST))
+@reading.get("/{party_id}", responses=problem_responses(PARTY_NOT_FOUND, INVALID_REQUEST))
 def get_party(party_id: PartyId, database: ADatabase) -> PartyOut:
     """Show one party, active or not."""
     with database.reading() as session:
         return PartyOut.model_validate(parties.get(session, party_id))
 
 
-@router.patch("/{party_id}", responses=problem_responses(PARTY_NOT_FOUND, NAME_TAKEN, INVALID_REQUEST))
+@writing.patch(
+    "/{party_id}",
+    responses=problem_responses(PARTY_NOT_FOUND, NAME_TAKEN, INVALID_REQUEST),
+)
 def change_party(party_id: PartyId, changes: Annotated[PartyChange, Body()], database: ADatabase) -> PartyOut:
     """Change a party's name or type; what is left out stays."""
     with database.writing() as session:
         return PartyOut.model_validate(parties.change(session, party_id, changes))
 
 
-@router.delete("/{party_id}", responses=problem_responses(PARTY_NOT_FOUND, INVALID_REQUEST))
+@writing.delete("/{party_id}", responses=problem_responses(PARTY_NOT_FOUND, INVALID_REQUEST))
 def delete_party(party_id: PartyId, database: ADatabase) -> PartyOut:
     """Make a party inactive. Doing it again changes nothing and answers the same."""
     with database.writing() as session:
         return PartyOut.model_validate(parties.set_active(session, party_id, False))
 
 
-@router.post("/{party_id}/restore", responses=problem_responses(PARTY_NOT_FOUND, NAME_TAKEN, INVALID_REQUEST))
+@writing.post(
+    "/{party_id}/restore",
+    responses=problem_responses(PARTY_NOT_FOUND, NAME_TAKEN, INVALID_REQUEST),
+)
 def restore_party(party_id: PartyId, database: ADatabase) -> PartyOut:
     """Make a party active again, unless another one has taken its name meanwhile."""
     with database.writing() as session:
