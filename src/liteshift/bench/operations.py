@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from liteshift.bench.rows import DAYS, FIRST_DAY, INVOICES_EACH, Invoice, Party, Payment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import ColumnElement
 
@@ -32,12 +32,21 @@ class Operations:
         engines: how to reach it.
         parties: how many it holds.
         threads: how many work at once in `concurrent_select`.
+
+    Attributes:
+        units: one unit of work of each operation, given where to take its keys from.
     """
 
     def __init__(self, engines: Engines, parties: int, threads: int) -> None:
         self._engines = engines
         self._parties = parties
         self._threads = threads
+        self.units: Mapping[str, Callable[[Random], object]] = {
+            "select": self._select,
+            "insert": self._insert,
+            "join": self._join,
+            "join_all": self._join_all,
+        }
 
     def measure(self, name: str, seconds: float, seed: int) -> tuple[list[float], float]:
         """Repeat an operation for some seconds: the seconds that each unit took, and how long all of them took."""
@@ -47,13 +56,7 @@ class Operations:
                 return _repeat(lambda: self._statement(session, random), seconds)
         if name == "concurrent_select":
             return self._concurrently(seconds, random)
-        units: dict[str, Callable[[Random], object]] = {
-            "select": self._select,
-            "insert": self._insert,
-            "join": self._join,
-            "join_all": self._join_all,
-        }
-        return _repeat(lambda: units[name](random), seconds)
+        return _repeat(lambda: self.units[name](random), seconds)
 
     def _select(self, random: Random) -> Party | None:
         with Session(self._engines.reader) as session:
@@ -75,7 +78,7 @@ class Operations:
     def _join_all(self, _: Random) -> object:
         return self._best_customers()
 
-    def _best_customers(self, *conditions: ColumnElement[bool]) -> object:
+    def _best_customers(self, *conditions: ColumnElement[bool]) -> list[tuple[object, ...]]:
         turnover = func.sum(Invoice.cents)
         best = (
             select(Party.id, Party.name, func.count(), turnover, func.max(Invoice.issued))
@@ -87,7 +90,7 @@ class Operations:
             .limit(10)
         )
         with Session(self._engines.reader) as session:
-            return session.execute(best).all()
+            return [tuple(row) for row in session.execute(best)]
 
     def _concurrently(self, seconds: float, random: Random) -> tuple[list[float], float]:
         randoms = [Random(random.random()) for _ in range(self._threads)]  # noqa: S311

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 INVOICES_EACH = 3
-DAYS = 1000
+DAYS = 997
 FIRST_DAY = date(2021, 1, 1)
 
 
@@ -61,7 +61,7 @@ _FILL = (
            timestamp '2020-01-01' + i * interval '7 minutes'
     FROM generate_series(1, :parties) AS i
     """,
-    # Two numbers without a common divisor spread each party's invoices over the table, as time does.
+    # A prime number of days: a party's invoices fall on different ones.
     """
     INSERT INTO invoices (party_id, issued, cents)
     SELECT 1 + i * 7919 % :parties, date '2021-01-01' + (i * 17 % :days)::int, 100 + i * 104729 % 100000
