@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from liteshift.assessment import Activity, Rights, ServerFacts, Statements, TableAnswer, TableQuestion
 from liteshift.catalog import Catalog, Name
 
 Value = int | float | str | bytes | None
@@ -47,6 +48,46 @@ class Snapshot(Protocol):
 
     def is_ascii(self, table: Name, column: str) -> bool:
         """Whether every text of a column is ASCII."""
+        ...
+
+    def survey(self) -> Survey:
+        """What an assessment asks beside the catalog."""
+        ...
+
+
+class Survey(Protocol):
+    """The source under an assessment's questions; none writes, and none that fails ends the others."""
+
+    def server(self) -> ServerFacts:
+        """What the server allows the role we are."""
+        ...
+
+    def rights(self) -> tuple[Rights, ...]:
+        """What the role may do with each table and sequence."""
+        ...
+
+    def activity(self) -> Activity:
+        """The counters at this moment."""
+        ...
+
+    def statements(self) -> Statements:
+        """The application's SQL, the statements that take the most time first."""
+        ...
+
+    def table(self, question: TableQuestion) -> TableAnswer:
+        """One reading of a table.
+
+        Raises:
+            LiteshiftError: it can't be read.
+        """
+        ...
+
+    def sample(self, question: TableQuestion, columns: Sequence[str], *, rows: int) -> Sequence[bytes]:
+        """Some rows in COPY's text format.
+
+        Raises:
+            LiteshiftError: they can't be read.
+        """
         ...
 
 

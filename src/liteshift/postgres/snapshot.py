@@ -12,6 +12,7 @@ from psycopg import sql
 from liteshift.catalog import Catalog, Name
 from liteshift.errors import LiteshiftError
 from liteshift.postgres.connect import connect, label, translate_error
+from liteshift.postgres.scan import PostgresSurvey
 from liteshift.postgres.schema import read_catalog
 
 
@@ -127,6 +128,10 @@ class PostgresSnapshot:
         name = sql.Identifier(column)
         row = self._connection.execute(query.format(_table(table), name, name)).fetchone()
         return row is not None and bool(row[0])
+
+    def survey(self) -> PostgresSurvey:
+        """What an assessment asks beside the catalog."""
+        return PostgresSurvey(self._connection)
 
 
 def _table(name: Name) -> sql.Identifier:

@@ -1,0 +1,497 @@
+"""What an assessment asks of a source, what it hears, and what it concludes: the words of `liteshift assess`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from liteshift.catalog import Name
+from liteshift.plan import Finding, Profile
+
+
+class Oddity(StrEnum):
+    """A kind of value that may not arrive as it is, or that is good to know of."""
+
+    NAN = "NaN"
+    NEGATIVE_ZERO = "-0"
+    INFINITY = "infinity"
+    BEFORE_CHRIST = "before Christ"
+    PAST_9999 = "past the year 9999"
+    HOUR_24 = "24:00:00"
+    NOT_UTF8 = "not UTF-8"
+    NOT_ASCII = "beyond ASCII"
+    CONTROL = "control characters"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One kind of value to count in a column; `array` looks at an array's elements."""
+
+    column: str
+    oddity: Oddity
+    array: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableQuestion:
+    """What to ask of a table's rows, all of it in one reading.
+
+    Attributes:
+        with_children: whether its rows stand in partitions; else only its own are read.
+        key: the columns that tell which row it is; none where that can't be said.
+        probes: the kinds of value to count.
+        texts: columns whose length counts as it is.
+        blobs: columns whose length counts twice, as COPY sends two digits for a byte.
+        packed: columns of which only the size on the disk is cheap to know.
+        numerics: numeric columns whose longest values are wanted.
+        row_limit: a row of more bytes than this can't be moved.
+        percent: how much of the table to read; None for all of it.
+    """
+
+    table: Name
+    with_children: bool
+    key: tuple[str, ...] = ()
+    probes: tuple[Probe, ...] = ()
+    texts: tuple[str, ...] = ()
+    blobs: tuple[str, ...] = ()
+    packed: tuple[str, ...] = ()
+    numerics: tuple[str, ...] = ()
+    row_limit: int = 1_000_000_000
+    percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableAnswer:
+    """What a table's rows say.
+
+    Attributes:
+        rows: how many were read.
+        counts: rows that each probe found.
+        examples: for each probe a row's key as a JSON list; None where it found none, or the table has no key.
+        widest: the bytes of the widest row.
+        oversize: rows past the limit.
+        digits: for each numeric column the most digits before and after the point.
+    """
+
+    rows: int
+    counts: tuple[int, ...]
+    examples: tuple[str | None, ...]
+    widest: int
+    oversize: int
+    digits: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What the server allows the role we are.
+
+    Attributes:
+        version: as `server_version_num`.
+        collation: the database's LC_COLLATE.
+        role: the role we are.
+        superuser: whether it is a superuser.
+        replication: whether it has the attribute REPLICATION.
+        create: whether it may create in the database, as a publication needs.
+        slots: replication slots in use, of `max_slots`.
+        senders: WAL senders in use, of `max_senders`.
+        keep_bytes: `max_slot_wal_keep_size`; -1 for no limit, None where the server has no such setting.
+        plugins: `output_plugin_libraries`; None where the server has no such setting.
+        prepared: transactions prepared for two-phase commit and not ended.
+        replica: whether it is a standby.
+    """
+
+    version: int
+    version_text: str
+    collation: str
+    role: str
+    superuser: bool
+    replication: bool
+    create: bool
+    wal_level: str
+    slots: int
+    max_slots: int
+    senders: int
+    max_senders: int
+    keep_bytes: int | None
+    plugins: str | None
+    prepared: int
+    replica: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What the role may do with a table, or with a sequence.
+
+    Attributes:
+        usage: it may use the schema.
+        select: it may read it.
+        owner: it owns it, as a publication asks of a table.
+        hidden: row level security hides rows from it.
+    """
+
+    name: Name
+    sequence: bool
+    usage: bool
+    select: bool
+    owner: bool
+    hidden: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StatementStats:
+    """One statement of the application as pg_stat_statements keeps it, constants taken out."""
+
+    text: str
+    calls: int
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What pg_stat_statements holds for the database.
+
+    Attributes:
+        missing: why there is nothing to read; empty where there is.
+        since: when it began to count, in UTC; empty where nobody knows.
+        hidden: statements of other roles, whose text this role may not see.
+        left_out: statements past the most that are looked at.
+    """
+
+    missing: str = ""
+    since: str = ""
+    statements: tuple[StatementStats, ...] = ()
+    hidden: int = 0
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TableWrites:
+    """Rows written to a table since the counters began."""
+
+    table: Name
+    inserted: int
+    updated: int
+    deleted: int
+
+    @property
+    def written(self) -> int:
+        """All of them."""
+        return self.inserted + self.updated + self.deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """The server's counters for the database at one moment.
+
+    Attributes:
+        commits: transactions committed, those that only read among them.
+        seconds: how long the counters have counted, at least.
+        exact: whether that is known; else it is the time since the server started, and may be longer.
+        writers: transactions that hold a transaction id at this moment: they have written.
+    """
+
+    commits: int
+    seconds: float
+    exact: bool
+    writers: int
+    tables: tuple[TableWrites, ...] = ()
+
+    @property
+    def written(self) -> int:
+        """Rows written."""
+        return sum(table.written for table in self.tables)
+
+
+class Fate(StrEnum):
+    """What becomes of an object."""
+
+    CARRIED = "carried"
+    NOTED = "noted"
+    LOST = "lost"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFate:
+    """One object of the source, what becomes of it, and what is to be said about it."""
+
+    kind: str
+    name: str
+    fate: Fate
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class OddValues:
+    """Values of one kind in a column.
+
+    Attributes:
+        rows: how many rows hold one, among those read.
+        example: the key of one of them, as a JSON list; None where there is no key.
+        refused: whether such a row can't be carried.
+    """
+
+    column: str
+    oddity: Oddity
+    rows: int
+    example: str | None
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LongNumeric:
+    """A numeric column that is stored as text for its size, and what its longest values need.
+
+    Attributes:
+        before: the most digits before the point.
+        after: the most digits after it.
+        fits: the statement that gives it a type SQLite keeps as a number; empty where none of 15 digits does.
+    """
+
+    column: str
+    before: int
+    after: int
+    fits: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """What is known of a table's rows.
+
+    Attributes:
+        rows: how many it has; PostgreSQL's estimate where not all were read, -1 where nobody knows.
+        read: how many were read.
+        whole: whether that was all of them.
+        unread: why none were, if so.
+        bytes: its size on the source's disk.
+        predicted: what it will take in the file, its indexes included.
+        written: rows written to it since the counters began.
+    """
+
+    name: Name
+    rows: int
+    read: int
+    whole: bool
+    unread: str
+    bytes: int
+    predicted: int
+    odd: tuple[OddValues, ...]
+    numerics: tuple[LongNumeric, ...]
+    widest: int
+    oversize: int
+    written: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenKey:
+    """A foreign key that PostgreSQL does not vouch for, and the rows whose parent is not there."""
+
+    key: str
+    orphans: int
+
+
+class State(StrEnum):
+    """How a check ended."""
+
+    READY = "ready"
+    ADVICE = "advice"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that the live move needs of the server.
+
+    Attributes:
+        found: what is there.
+        needed: what must be, where it is not.
+        fix: the statements that make it so.
+        then: what must happen after them.
+    """
+
+    name: str
+    state: State
+    found: str
+    needed: str = ""
+    fix: tuple[str, ...] = ()
+    then: str = ""
+
+
+class Effect(StrEnum):
+    """What SQLite does with a construct."""
+
+    WORKS = "works"
+    DIFFERS = "answers differently"
+    FAILS = "fails"
+
+
+class Effort(StrEnum):
+    """What it takes to do without a construct, the least first."""
+
+    NONE = "nothing"
+    ORM = "an ORM writes it"
+    REWRITE = "a rewrite"
+    REDESIGN = "another design"
+
+
+@dataclass(frozen=True, slots=True)
+class ConstructUse:
+    """A construct in the application's SQL.
+
+    Attributes:
+        statements: how many use it.
+        share: their part of all statements' time, 0 to 1.
+        examples: some of them, without constants.
+    """
+
+    title: str
+    effect: Effect
+    effort: Effort
+    instead: str
+    statements: int
+    calls: int
+    share: float
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The application's own SQL.
+
+    Attributes:
+        missing: why it was not seen; empty where it was.
+        remedy: how to have it seen next time.
+        since: when counting began.
+        statements: how many were looked at.
+        unparsed: how many of them were only looked at word by word.
+        hidden: how many this role may not see.
+        left_out: how many there are beyond.
+        write_calls: calls of statements that write.
+        milliseconds: the time they all took.
+        uses: constructs that SQLite lacks, answers differently, or shares, the worst first.
+    """
+
+    missing: str
+    remedy: tuple[str, ...]
+    since: str
+    statements: int
+    unparsed: int
+    hidden: int
+    left_out: int
+    calls: int
+    write_calls: int
+    milliseconds: float
+    uses: tuple[ConstructUse, ...]
+
+
+class Load(StrEnum):
+    """How the writes compare with what one writer can do."""
+
+    LIGHT = "light"
+    BUSY = "busy"
+    HEAVY = "heavy"
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """Writing, against SQLite's one writer.
+
+    Attributes:
+        load: the estimate.
+        transactions: transactions per second that wrote, at the most.
+        rows: rows written per second.
+        seconds: how long was counted.
+        exact: whether that is known; else the true figures are lower.
+        now_transactions: as `transactions`, while the assessment ran; None where it was too short to tell.
+        writers: transactions that were writing at that moment.
+        busiest: tables with the most rows written.
+    """
+
+    load: Load
+    transactions: float
+    rows: float
+    seconds: float
+    exact: bool
+    now_transactions: float | None
+    now_rows: float | None
+    now_seconds: float
+    writers: int
+    busiest: tuple[TableWrites, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the move will make and take: a prediction, from a sample of rows and this machine's speed."""
+
+    bytes: int
+    seconds: float
+    rows: int
+    rows_per_second: float
+    from_sample: bool
+
+
+class Level(StrEnum):
+    """How much a reason weighs."""
+
+    STOP = "stop"
+    CHANGE = "change"
+    ADVICE = "advice"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the verdict is what it is, and what to do about it."""
+
+    level: Level
+    what: str
+    instead: str
+
+
+class Decision(StrEnum):
+    """May it be moved?"""
+
+    GO = "go"
+    CHANGES = "go with these changes"
+    NO_GO = "no-go"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer, and its reasons, the weightiest first."""
+
+    decision: Decision
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Everything an assessment found.
+
+    Attributes:
+        source: what the source is called; no password in it.
+        deep: whether every row was read.
+        live: what the live move needs; a plain one needs SELECT only.
+        seconds: how long each part took.
+    """
+
+    source: str
+    database: str
+    server: str
+    position: str
+    profile: Profile
+    deep: bool
+    verdict: Verdict
+    objects: tuple[ObjectFate, ...]
+    findings: tuple[Finding, ...]
+    tables: tuple[TableFacts, ...]
+    broken_keys: tuple[BrokenKey, ...]
+    live: tuple[Check, ...]
+    workload: Workload
+    writes: Writes
+    prediction: Prediction
+    seconds: dict[str, float]
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, as far as known."""
+        return sum(max(table.rows, 0) for table in self.tables)
