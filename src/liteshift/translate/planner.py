@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from liteshift.catalog import Catalog, ConstraintKind, Index, Name, Table
-from liteshift.catalog import Sequence as PgSequence
 from liteshift.errors import UsageError
 from liteshift.plan import Choices, Finding, ObjectPlan, Plan, Profile, Severity, TablePlan
 from liteshift.quoting import quote
@@ -19,6 +20,8 @@ from liteshift.translate.partitions import lifted_foreign_keys, lifted_indexes
 from liteshift.translate.residue import report_others
 from liteshift.translate.triggers import trigger_statement
 from liteshift.translate.views import plan_views
+
+_NEXTVAL = re.compile(r"nextval\('(?:[^']|'')+'::regclass\)")
 
 
 def make_plan(catalog: Catalog, choices: Choices, facts: Facts = NO_FACTS) -> Plan:
@@ -45,10 +48,9 @@ def make_plan(catalog: Catalog, choices: Choices, facts: Facts = NO_FACTS) -> Pl
         name: (targets[name], {column.source.name: column.plan.target for column in planned})
         for name, planned in columns.items()
     }
-    sequences = {sequence.name: sequence for sequence in catalog.sequences}
     strict = choices.profile is Profile.PLAIN
     tables = tuple(
-        _Table(table, columns[table.name], known, namespace, sequences, facts, strict, findings.append).plan()
+        _Table(table, columns[table.name], known, namespace, catalog, facts, strict, findings.append).plan()
         for table in chosen
     )
     relations = {
@@ -90,7 +92,7 @@ class _Table:
         columns: Sequence[PlannedColumn],
         known: Mapping[Name, tuple[str, Mapping[str, str]]],
         namespace: Namespace,
-        sequences: Mapping[Name, PgSequence],
+        catalog: Catalog,
         facts: Facts,
         strict: bool,
         report: Report,
@@ -100,7 +102,9 @@ class _Table:
         self._known = known
         self._target = known[table.name][0]
         self._namespace = namespace
-        self._sequences = sequences
+        self._sequences = {sequence.name: sequence for sequence in catalog.sequences}
+        uses = Counter(column.sequence for table in catalog.tables for column in table.columns)
+        self._shared = {name for name, count in uses.items() if count > 1}
         self._facts = facts
         self._strict = strict
         self._report = report
@@ -114,7 +118,7 @@ class _Table:
             self._column_line(column, column is rowid, next_value is not None) for column in self._columns.values()
         ]
         indexes: list[str] = []
-        for constraint in (*table.constraints, *lifted_foreign_keys(table, self._report)):
+        for constraint in (*table.constraints, *lifted_foreign_keys(table, self._facts.orphans, self._report)):
             if rowid is not None and constraint.kind is ConstraintKind.PRIMARY_KEY:
                 self._objects.append(carried(constraint, "the rowid"))
                 continue
@@ -128,7 +132,8 @@ class _Table:
             if clause:
                 lines.append(clause)
             elif constraint.nulls_not_distinct:
-                keys = [quote(self._columns[name].plan.target) for name in constraint.columns]
+                operands = [self._columns[name].operand for name in constraint.columns]
+                keys = [(operand.sql, operand.collation) for operand in operands]
                 name = self._namespace.claim(Name(table.name.schema, constraint.name))
                 clause = null_blind_index(name, self._target, keys)
                 indexes.append(clause)
@@ -174,12 +179,20 @@ class _Table:
                 continue
             sequence = self._sequences[column.source.sequence]
             subject = f"{self._table.name}.{column.source.name}"
+            default = column.source.default
+            if default is not None and not _NEXTVAL.fullmatch(default):
+                lost(self._report, "default", subject, f"not translated: {default}", "the application gives the value")
+                continue
             if column is not rowid:
                 what = f"no longer gets its value from the sequence {sequence.name}"
                 why = "SQLite numbers only a single-column integer primary key"
                 self._report(Finding(Severity.LOSS, "default", subject, what, why, "the application gives the value"))
                 continue
             found = sequence.start - sequence.increment if sequence.last_value is None else sequence.last_value
+            if sequence.name in self._shared:
+                what = f"counts for itself, and no longer shares the sequence {sequence.name}"
+                why = "SQLite counts for each table, so two tables may give the same value"
+                self._report(Finding(Severity.LOSS, "sequence", subject, what, why))
             if sequence.increment != 1:
                 what = f"counts by 1, not by {sequence.increment}"
                 self._report(Finding(Severity.LOSS, "sequence", subject, what, "AUTOINCREMENT has no increment"))
