@@ -38,7 +38,8 @@ format: $(STAMP)  ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## the benchmarks, side by side
+bench: $(STAMP)  ## the benchmarks; the figures go to benchmarks/results
+	$(BIN)/liteshift bench --json | tail -n 1 | $(BIN)/python -m json.tool > benchmarks/results/bench.json
 	$(BIN)/python benchmarks/migrate_parties.py
 
 clean:  ## remove what was made here

@@ -116,8 +116,8 @@ def _print_end(out: Console, shown: Shown, done: str) -> None:
     out.print(render.cell(f"Done: {done}.", "bold green"))
     lines = {
         "The files": [
-            f"{_short(shown.file)}   the new database, {render.size(shown.file.stat().st_size)}",
-            f"{_short(shown.place / 'postgres')}   the PostgreSQL it came from, stopped",
+            f"{_short(shown.file)}      the new database, {render.size(shown.file.stat().st_size)}",
+            f"{_short(shown.place / 'postgres')}    the PostgreSQL it came from, stopped",
         ],
         "The service on the new file": [_serve(shown), "curl http://localhost:8000/api/parties"],
         "Your own database": [
