@@ -13,7 +13,7 @@ import click
 from liteshift.catalog import Name, PgType, TypeKind
 from liteshift.cli.main import main as cli
 from liteshift.plan import Profile
-from liteshift.translate.typemap import AS_TEXT, SCALARS, target
+from liteshift.translate.typemap import AS_TEXT, SCALARS, Target, target
 
 DOCS = Path(__file__).parent
 
@@ -30,7 +30,7 @@ def _rows() -> list[tuple[str, PgType, int]]:
         ("varchar(200)", _base("varchar"), 204),
         ("char(3)", _base("bpchar"), 7),
         ("numeric(10,2)", _base("numeric"), ((10 << 16) | 2) + 4),
-        ("numeric(20,4)", _base("numeric"), ((20 << 16) | 4) + 4),
+        ("numeric(20,6)", _base("numeric"), ((20 << 16) | 6) + 4),
         ("numeric", _base("numeric"), -1),
         ("an enum (sad, happy)", mood, -1),
         ("integer[]", PgType(0, Name("pg_catalog", "_int4"), TypeKind.ARRAY, base=_base("int4")), -1),
@@ -40,6 +40,17 @@ def _rows() -> list[tuple[str, PgType, int]]:
         ("citext", PgType(0, Name("public", "citext"), TypeKind.BASE, extension="citext"), -1),
     ]
     return rows + [(name, _base(name), -1) for name in AS_TEXT]
+
+
+def _collate(one: Target) -> str:
+    return f"COLLATE {one.collation}" if one.collation else ""
+
+
+def _by_profile(texts: list[str]) -> str:
+    """What holds for the first profile, and for the others where it is something else."""
+    first, *others = texts
+    different = zip(list(Profile)[1:], others, strict=True)
+    return "; ".join([first, *(f"{name}: {one or 'none'}" for name, one in different if one != first)])
 
 
 def values() -> str:
@@ -52,26 +63,18 @@ def values() -> str:
         "A value's stored form is one that comes back to PostgreSQL unchanged; the column *form* names the codec in",
         "`src/liteshift/codec/values.py`. A domain becomes its base type with its rules. What a form can't hold is",
         "rejected by name, row by row: NaN and -0 in a float, infinity, BC and years past 9999 in a date or timestamp,",
-        "24:00:00 in a time, text that is not UTF-8.",
+        "24:00:00 in a time, text that is not UTF-8. How an ORM reads these forms is on [a page of its own](orm.md).",
         "",
         "| PostgreSQL | sqlalchemy | django | plain (STRICT) | form | checks | lost |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for title, kind, typmod in _rows():
-        first, *others = targets = [target(kind, typmod, profile) for profile in Profile]
-        form = ", ".join(
-            [
-                first.form,
-                *(
-                    f"{name}: {one.form}"
-                    for name, one in zip(list(Profile)[1:], others, strict=True)
-                    if one.form != first.form
-                ),
-            ]
-        )
-        checks = " and ".join(f"`{check.replace('{}', 'c')}`" for check in first.checks)
-        declared = " | ".join(one.declared for one in targets)
-        lines.append(f"| {title} | {declared} | {form} | {checks} | {first.loss or 'nothing'} |")
+        targets = [target(kind, typmod, profile) for profile in Profile]
+        declared = " | ".join(f"{one.declared} {_collate(one)}".rstrip() for one in targets)
+        form = _by_profile([one.form for one in targets])
+        checks = _by_profile([" and ".join(f"`{check.replace('{}', 'c')}`" for check in one.checks) for one in targets])
+        lost = _by_profile([one.loss or "nothing" for one in targets])
+        lines.append(f"| {title} | {declared} | {form} | {checks} | {lost} |")
     return "\n".join(lines) + "\n"
 
 

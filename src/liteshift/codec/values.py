@@ -11,10 +11,9 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache, partial
 
-from liteshift.codec import arrays, floats, intervals
+from liteshift.codec import arrays, decimals, floats, intervals, jsonb
 
 SqliteValue = int | float | str | bytes | None  # as in `ends`, which knows nothing of codecs
 
@@ -54,8 +53,10 @@ def codec(form: str) -> Codec:
         return Codec(form, partial(_array_from_pg, element, delimiter), partial(_array_to_pg, element, delimiter))
     if name == "numeric":
         return Codec(form, _numeric_from_pg, partial(_numeric_to_pg, int(argument)), bare=True)
+    if name == "decimal" and argument:
+        return Codec(form, partial(_decimal_from_pg, int(argument)), _text, bare=True)
     from_pg, to_pg = _FORMS[name]
-    return Codec(form, from_pg, to_pg, bare=name not in ("text", "bytea", "json"))
+    return Codec(form, from_pg, to_pg, bare=name not in ("text", "bytea", "json", "jsonb", "jsonb_text"))
 
 
 def _text(value: SqliteValue) -> str:
@@ -113,6 +114,8 @@ def _float(value: SqliteValue) -> float:
 def _numeric_from_pg(text: str) -> int | float:
     if text in ("NaN", "Infinity", "-Infinity"):
         raise Unrepresentable(f"{text} is no number to SQLite's NUMERIC")
+    if len(text) > decimals.EXACT_DIGITS and len(text.lstrip("-").replace(".", "").lstrip("0")) > decimals.EXACT_DIGITS:
+        raise Unrepresentable(f"{text} has more than {decimals.EXACT_DIGITS} digits, which a double does not hold")
     if "." not in text:
         return int(text)
     value = float(text)
@@ -122,8 +125,12 @@ def _numeric_from_pg(text: str) -> int | float:
 def _numeric_to_pg(scale: int, value: SqliteValue) -> str:
     if not isinstance(value, int | float):
         raise ValueError(f"a number expected, found {value!r}")
-    exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-scale)) if scale > 0 else Decimal(value)
-    return f"{exact:f}"
+    return decimals.text(decimals.rounded(decimals.number(value), scale))
+
+
+def _decimal_from_pg(scale: int, text: str) -> str:
+    """PostgreSQL prints every digit of the scale; constants of an expression may lack some."""
+    return decimals.text(decimals.padded(decimals.number(text), scale))
 
 
 def _money_from_pg(text: str) -> str:
@@ -170,7 +177,7 @@ def _time_from_pg(text: str) -> str:
 
 def _time_to_pg(value: SqliteValue) -> str:
     text = _text(value)
-    return text[:-7] if text.endswith(".000000") else text.rstrip("0")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _timestamp_from_pg(text: str) -> str:
@@ -204,15 +211,6 @@ def _django(text: str) -> str:
     return text.removesuffix(".000000")
 
 
-def _time_short_to_pg(value: SqliteValue) -> str:
-    text = _text(value)
-    return text.rstrip("0") if "." in text else text
-
-
-def _timestamptz_short_to_pg(value: SqliteValue) -> str:
-    return _time_short_to_pg(value) + "+00"
-
-
 def _odd_time(text: str) -> str:
     if "infinity" in text:
         return text
@@ -237,6 +235,18 @@ def _json_to_pg(value: SqliteValue) -> str:
     if isinstance(value, bytes):
         return value.decode()
     return str(value) if isinstance(value, int) else _text(value)
+
+
+def _jsonb_from_pg(text: str) -> SqliteValue:
+    return _json_from_pg(jsonb.escaped(text))
+
+
+def _jsonb_to_pg(value: SqliteValue) -> str:
+    return jsonb.unescaped(_json_to_pg(value))
+
+
+def _jsonb_text_to_pg(value: SqliteValue) -> str:
+    return jsonb.unescaped(_text(value))
 
 
 def _array_from_pg(element: Codec, delimiter: str, text: str) -> str:
@@ -287,6 +297,7 @@ _FORMS: dict[str, tuple[Callable[[str], SqliteValue], Callable[[SqliteValue], st
     "double": (_double_from_pg, _double_to_pg),
     "real": (_real_from_pg, _real_to_pg),
     "text": (str, _text),
+    "decimal": (str, _text),
     "money": (_money_from_pg, _money_to_pg),
     "bytea": (_bytea_from_pg, _bytea_to_pg),
     "uuid": (_uuid_from_pg, _uuid_to_pg),
@@ -294,10 +305,12 @@ _FORMS: dict[str, tuple[Callable[[str], SqliteValue], Callable[[SqliteValue], st
     "time": (_time_from_pg, _time_to_pg),
     "timestamp": (_timestamp_from_pg, _time_to_pg),
     "timestamptz": (_timestamptz_from_pg, _timestamptz_to_pg),
-    "time_short": (_time_short_from_pg, _time_short_to_pg),
-    "timestamp_short": (_timestamp_short_from_pg, _time_short_to_pg),
-    "timestamptz_short": (_timestamptz_short_from_pg, _timestamptz_short_to_pg),
+    "time_short": (_time_short_from_pg, _time_to_pg),
+    "timestamp_short": (_timestamp_short_from_pg, _time_to_pg),
+    "timestamptz_short": (_timestamptz_short_from_pg, _timestamptz_to_pg),
     "interval_epoch": (intervals.epoch_from_pg, intervals.epoch_to_pg),
     "interval_micros": (intervals.micros_from_pg, intervals.micros_to_pg),
     "json": (_json_from_pg, _json_to_pg),
+    "jsonb": (_jsonb_from_pg, _jsonb_to_pg),
+    "jsonb_text": (jsonb.escaped, _jsonb_text_to_pg),
 }

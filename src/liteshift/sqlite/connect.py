@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote as percent
 
 from liteshift.errors import LiteshiftError
+from liteshift.sqlite.functions import register
 from liteshift.sqlite.library import dbapi
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ PRAGMAS: Mapping[Preset, Mapping[str, int | str]] = {
 }
 """What `PRAGMA name` answers on our connections. `fast` survives a killed process, `durable` also a power cut."""
 
-REGISTER: tuple[Callable[[dbapi.Connection], None], ...] = ()
+REGISTER: tuple[Callable[[dbapi.Connection], None], ...] = (register,)
 """Called with every new connection: the SQL functions and collations that a migrated schema may name."""
 
 
@@ -98,8 +99,8 @@ def connect(
                 connection.execute(f"PRAGMA {name}={value}").close()
         if connection.execute("PRAGMA foreign_keys").fetchone() != (int(foreign_keys),):
             raise LiteshiftError("this SQLite library was built without foreign keys")
-        for register in REGISTER:
-            register(connection)
+        for provide in REGISTER:
+            provide(connection)
     except BaseException:
         connection.close()
         raise

@@ -11,6 +11,7 @@ from pathlib import Path
 from liteshift.errors import LiteshiftError, NotInitialised
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained, os_error
+from liteshift.sqlite.functions import register
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.load import LOADING, SIDECARS, SqliteStaging
 from liteshift.sqlite.repair import SqliteRepairing, repairing
@@ -46,6 +47,7 @@ class SqliteTarget:
                 with closing(connection):
                     for pragma in LOADING:
                         connection.execute(pragma).close()
+                    register(connection)
                     yield SqliteStaging(connection, staged, self.path, overwrite=overwrite)
         finally:
             for leftover in (staged, *(Path(f"{staged}{suffix}") for suffix in SIDECARS)):

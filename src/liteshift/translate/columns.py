@@ -66,7 +66,9 @@ def plan_columns(
             report(Finding(Severity.LOSS, "column", subject, "takes ASCII only from now on", why, instead))
         rules = _rules(column, kind, quote(name), subject, column.name in primary, report)
         plan = ColumnPlan(column.name, name, column.type_text, kind.declared, kind.form, rules)
-        operand = Operand(quote(name), kind.family, kind.form, is_ascii, kind.same_equality)
+        operand = Operand(
+            quote(name), kind.family, kind.form, is_ascii, kind.same_equality, kind.keeps_unique, kind.collation
+        )
         planned.append(PlannedColumn(column, plan, operand))
     operands = {column.source.name: column.operand for column in planned}
     return tuple(_with_generation(column, operands) for column in planned)

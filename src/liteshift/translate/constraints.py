@@ -48,16 +48,23 @@ def constraint_clause(
     return f"CONSTRAINT {quote(constraint.name)} {word} ({names})"
 
 
-def null_blind_index(name: str, table: str, keys: list[str]) -> str:
-    """UNIQUE NULLS NOT DISTINCT, which SQLite can't say, as an index over each key and whether it is NULL."""
-    terms = ", ".join(f"coalesce({key}, ''), {key} IS NULL" for key in keys)
+def null_blind_index(name: str, table: str, keys: Sequence[tuple[str, str]]) -> str:
+    """UNIQUE NULLS NOT DISTINCT, which SQLite can't say, as an index over each key and whether it is NULL.
+
+    Args:
+        name: its name in SQLite.
+        table: its table's name in SQLite.
+        keys: the keys' SQLite text and collation.
+    """
+    collated = [(key, f" COLLATE {collation}" if collation else "") for key, collation in keys]
+    terms = ", ".join(f"coalesce({key}, ''){suffix}, {key} IS NULL" for key, suffix in collated)
     return f"CREATE UNIQUE INDEX {quote(name)} ON {quote(table)} ({terms})"
 
 
 def refuse_unfaithful(kind: str, subject: str, columns: Sequence[PlannedColumn], report: Report) -> None:
     """Refuse a unique rule over values that PostgreSQL takes for equal though their texts differ."""
     for column in columns:
-        if not column.operand.same_equality:
+        if not column.operand.keeps_unique:
             what = "can't be carried, and it is a unique rule"
             why = f"{column.source.name} is {column.source.type_text}: values that are equal there differ as text here"
             instead = "exclude the table, or give the column on the source a type that says how values are written"

@@ -20,7 +20,7 @@ from liteshift.quoting import literal
 
 _NUMBERS = {"integer", "numeric", "float"}
 _TEXTS = {"text", "enum", "unknown"}
-_ORDERED = _NUMBERS | {"date", "time", "timestamp", "timestamptz", "bytea", "uuid", "boolean"}
+_ORDERED = _NUMBERS | {"decimal", "date", "time", "timestamp", "timestamptz", "bytea", "uuid", "boolean"}
 _EQUAL_ONLY = {"text", "enum", "bpchar"}  # their order depends on PostgreSQL's collation
 
 
@@ -37,7 +37,9 @@ class Operand:
         family: what it can be compared with.
         form: its stored form.
         ascii: whether it holds ASCII texts only.
-        same_equality: whether two of its values are equal just when they are in PostgreSQL.
+        same_equality: whether two of its values are equal in PostgreSQL just when they are stored as the same.
+        keeps_unique: whether a unique rule on it means the same as in PostgreSQL.
+        collation: the column's own.
     """
 
     sql: str
@@ -45,6 +47,8 @@ class Operand:
     form: str = "text"
     ascii: bool = False
     same_equality: bool = True
+    keeps_unique: bool = True
+    collation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +333,7 @@ class Translator:
             return Typed(inner.sql, family, inner.constant)
         if inner.constant is not None and inner.family == "numeric" and family == "float":
             return Typed(inner.sql, family, inner.constant)
-        if inner.family == "numeric" and family == "numeric":
+        if inner.family in ("numeric", "decimal") and family == "numeric":
             return inner
         raise Untranslatable(f"the cast {node.sql(dialect='postgres')}")
 
@@ -447,6 +451,8 @@ class Translator:
     def coalesce(self, node: exp.Expr) -> Typed:
         items = [self.visit(item) for item in (node.this, *node.expressions)]
         paired = [self._pair(items[0], item)[1] for item in items[1:]]
+        if items[0].family == "decimal":
+            raise Untranslatable("coalesce over decimals, which would lose their collation")
         return Typed(f"coalesce({', '.join(item.sql for item in (items[0], *paired))})", items[0].family)
 
     def _text(self, node: exp.Expr) -> str:
@@ -476,6 +482,8 @@ class Translator:
         if family in _NUMBERS and constant.family in _NUMBERS | {"unknown"}:
             form = neighbour.form if family == "numeric" and neighbour.form else "double"
             return Typed(_stored(text, "integer" if text.lstrip("-").isdigit() else form), family)
+        if family == "decimal" and constant.family in _NUMBERS | {"unknown"}:
+            return Typed(_stored(text, "decimal"), family)
         if constant.family not in (family, "unknown") and not {constant.family, family} <= _TEXTS | {"bpchar"}:
             raise Untranslatable(f"{family} compared with {constant.family}")
         if family == "bpchar":

@@ -54,7 +54,8 @@ def index_statement(
         keys = [columns[key.column] for key in index.keys if key.column is not None]
         refuse_unfaithful("unique index", subject, keys, report)
     if index.nulls_not_distinct and index.unique:
-        return null_blind_index(name, target, terms) + where
+        collations = [operands[key.column].collation if key.column else "" for key in index.keys]
+        return null_blind_index(name, target, list(zip(terms, collations, strict=False))) + where
     folded = {name for key in index.keys if key.expression for name in folded_columns(key.expression)}
     if not index.unique and folded:
         why = "SQLite's lower() and upper() know ASCII letters only, in queries as well"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from liteshift.catalog import PgType, TypeKind
+from liteshift.codec import decimals
 from liteshift.plan import Profile
 from liteshift.quoting import literal
 
@@ -22,8 +23,7 @@ class Target:
         family: what its values can be compared with, for the expression translator.
         checks: rules on a value, as SQLite text with `{}` for the quoted column.
         loss: what is lost beside the values, which never are; empty for nothing.
-        same_equality: whether two values are equal in SQLite just when they are in PostgreSQL, so that a unique rule
-            means the same.
+        same_equality: whether two values are equal in PostgreSQL just when they are stored as the same.
         collation: the column's COLLATE clause.
     """
 
@@ -35,11 +35,17 @@ class Target:
     same_equality: bool = True
     collation: str = ""
 
+    @property
+    def keeps_unique(self) -> bool:
+        """Whether a unique rule means the same in SQLite, where the column's collation may see to it."""
+        return self.same_equality or self.collation in _FAITHFUL
+
 
 class Unsupported(ValueError):
     """No stored form keeps this type's values; the message says why."""
 
 
+_FAITHFUL = ("DECIMAL", "RTRIM")  # collations that take for equal what PostgreSQL does
 _NO_NUL = "instr({}, char(0)) = 0"
 
 
@@ -71,7 +77,7 @@ SCALARS: dict[str, Scalar] = {
     "interval": Scalar("DATETIME", "bigint", "interval_epoch", "interval", "interval_micros"),
     "money": Scalar("TEXT", "text", "money", "money"),
     "json": Scalar("JSON", "text", "json", "json", "text"),
-    "jsonb": Scalar("JSON", "text", "json", "json", "text"),
+    "jsonb": Scalar("JSON", "text", "jsonb", "json", "jsonb_text"),
     "text": Scalar("TEXT", "text", "text", "text"),
     "name": Scalar("TEXT", "text", "text", "text"),
 }
@@ -116,7 +122,6 @@ _STRICT_CLASS = {
 # What Django calls a type where it is not SQLAlchemy's name in lower case.
 _DJANGO_NAMES = {"JSON": "text", "BLOB": "BLOB", "VARCHAR": "text"}
 _ARRAY_LOSS = "its array operators and indexes"
-_EXACT_DIGITS = 15  # significant decimal digits that survive a double both ways (C11, DBL_DIG)
 
 
 def as_text(source: PgType) -> Target:
@@ -155,48 +160,73 @@ def _target(source: PgType, typmod: int, profile: Profile) -> Target:
         return _extension(source)
     if source.name.name in SCALARS:
         return _scalar(SCALARS[source.name.name], profile)
-    return _base(source.name.name, typmod)
+    return _base(source.name.name, typmod, profile)
 
 
 def _scalar(row: Scalar, profile: Profile) -> Target:
     form = row.form
     if profile is Profile.DJANGO:
         form = row.django_form or row.form
-    elif profile is Profile.PLAIN and row.form in ("uuid", "json", "interval_epoch"):
+    elif profile is Profile.PLAIN and row.form in ("uuid", "json", "jsonb", "interval_epoch"):
         form = "text"  # as PostgreSQL prints it
     checks = {"boolean": ("{} IN (0, 1)",), "text": (_NO_NUL,)}.get(row.family, ())
     loss = "its order and arithmetic" if row.family in ("interval", "money") else ""
+    if form in ("interval_epoch", "interval_micros"):
+        loss = "its arithmetic, and the order of what no timedelta writes, as months: it stays text"
     declared = row.django if profile is Profile.DJANGO else row.sqlalchemy
     # 1 day is 24 hours, and 1.0 is 1 within jsonb, to PostgreSQL; the texts differ.
     return Target(declared, form, row.family, checks, loss, same_equality=row.family not in ("interval", "json"))
 
 
-def _base(name: str, typmod: int) -> Target:
+def _base(name: str, typmod: int, profile: Profile) -> Target:
+    if name == "numeric":
+        return _numeric(*_precision_and_scale(typmod), profile)
     if name == "varchar":
         if typmod < 0:
             return Target("VARCHAR", "text", "text", (_NO_NUL,))
         return Target(f"VARCHAR({typmod - 4})", "text", "text", (f"length({{}}) <= {typmod - 4}", _NO_NUL))
     if name == "bpchar":
         if typmod < 0:
-            return Target("TEXT", "text", "bpchar", (_NO_NUL,), same_equality=False)  # trailing blanks may differ
-        return Target(f"CHAR({typmod - 4})", "text", "bpchar", (f"length({{}}) <= {typmod - 4}", _NO_NUL))
-    if name == "numeric":
-        return _numeric(typmod)
+            # Trailing blanks may differ.
+            return Target("TEXT", "text", "bpchar", (_NO_NUL,), same_equality=False, collation="RTRIM")
+        checks = (f"length({{}}) <= {typmod - 4}", _NO_NUL)
+        return Target(f"CHAR({typmod - 4})", "text", "bpchar", checks, collation="RTRIM")
     if name in AS_TEXT:
         return Target("TEXT", "text", "other", (), AS_TEXT[name])
     raise Unsupported(f"liteshift does not know the type {name}")
 
 
-def _numeric(typmod: int) -> Target:
-    if typmod >= 0:
-        precision = (typmod - 4) >> 16 & 0xFFFF
-        scale = ((typmod - 4) & 0x7FF ^ 1024) - 1024  # eleven bits, signed since PostgreSQL 15
-        if precision <= _EXACT_DIGITS and 0 <= scale <= precision:
-            return Target(f"NUMERIC({precision}, {scale})", f"numeric({scale})", "numeric")
+def _precision_and_scale(typmod: int) -> tuple[int | None, int | None]:
+    if typmod < 0:
+        return None, None
+    return (typmod - 4) >> 16 & 0xFFFF, ((typmod - 4) & 0x7FF ^ 1024) - 1024  # eleven bits, signed since PostgreSQL 15
+
+
+def _numeric(precision: int | None, scale: int | None, profile: Profile) -> Target:
+    if precision is not None and scale is not None and decimals.fits_double(precision, scale):
+        return Target(f"NUMERIC({precision}, {scale})", f"numeric({scale})", "numeric")
+    if profile is Profile.DJANGO and precision is not None and scale is not None and 0 <= scale <= precision:
+        # Django reads and writes 15 digits here, whatever the field says: more are refused, now and later.
+        whole = decimals.EXACT_DIGITS - scale
+        bound = 10**whole if whole >= 0 else f"1e{whole}"
+        loss = f"numbers of more than {decimals.EXACT_DIGITS} digits, which Django would round: their rows are rejected"
+        return Target("NUMERIC", f"numeric({scale})", "numeric", (f"abs({{}}) < {bound}",), loss)
+    same_equality = precision is not None  # without a scale 1.0 is not 1.00 as text
+    form = "decimal" if scale is None else f"decimal({max(scale, 0)})"
+    checks = () if precision is None or scale is None else (_decimal_check(precision, scale),)
+    if profile is Profile.SQLALCHEMY:
+        declared = "DECIMAL_TEXT" if scale is None or scale < 0 else f"DECIMAL_TEXT_{precision}_{scale}"
+        loss = "its order and arithmetic in SQL, but through the engines of liteshift.app"
+        return Target(declared, form, "decimal", checks, loss, same_equality, "DECIMAL")
     loss = "its order and arithmetic: SQLite sorts it as text, and SUM goes through a double"
-    return Target(
-        "TEXT", "text", "other", (), loss, same_equality=typmod >= 0
-    )  # without a scale 1.0 is not 1.00 as text
+    return Target("TEXT", form, "other", checks, loss, same_equality)
+
+
+def _decimal_check(precision: int, scale: int) -> str:
+    """Refuses a number that is not written out to its scale, as one that went through a double."""
+    point = f"instr({{}}, '.') = length({{}}) - {scale}" if scale > 0 else "instr({}, '.') = 0"
+    longest = max(precision - scale, 1) + (1 + scale if scale > 0 else 0)
+    return f"({{}} GLOB 'NaN' OR ({{}} NOT GLOB '*[^-.0-9]*' AND {point} AND length(ltrim({{}}, '-')) <= {longest}))"
 
 
 def _array(source: PgType, typmod: int, profile: Profile) -> Target:
