@@ -14,7 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
 
 from alembic import context
-from app.config import Settings
+from app.config import read_settings
 from app.models import Base
 from liteshift.app.engines import make_tool_engine
 
@@ -53,7 +53,7 @@ def run() -> None:
     if url is None:
         if config.config_file_name:
             fileConfig(config.config_file_name, disable_existing_loggers=False)
-        url = Settings().DATABASE_URL
+        url = read_settings().DATABASE_URL
     if context.is_offline_mode():
         raise CommandError("--sql can't be used: a revision computes values from the rows that are there")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -16,24 +17,31 @@ BACKEND = Path(__file__).resolve().parent.parent
 
 DatabaseType = Literal["sqlite", "postgresql"]
 
+DRIVERS: dict[str, DatabaseType] = {
+    "sqlite": "sqlite",
+    "sqlite+aiosqlite": "sqlite",
+    "postgresql": "postgresql",
+    "postgresql+psycopg": "postgresql",
+    "postgres": "postgresql",
+}
+
 
 def database_type(url: str) -> DatabaseType:
     """Which kind of database a URL names.
 
     Raises:
-        ValueError: it is no database URL, or names a kind that this service does not run on.
+        ValueError: it is no database URL, or names something that this service does not run on.
     """
     try:
-        backend = make_url(url).get_backend_name()
+        parsed = make_url(url)
     except ArgumentError:
-        raise ValueError(
-            "not a database URL; it looks like sqlite:///./app.db or postgresql://user@host/name"
-        ) from None
-    if backend == "sqlite":
-        return "sqlite"
-    if backend == "postgresql":
-        return "postgresql"
-    raise ValueError(f"this service runs on sqlite:/// and postgresql://, not on {backend}")
+        raise ValueError("not a database URL, like sqlite:///./app.db or postgresql://user@host/name") from None
+    kind = DRIVERS.get(parsed.drivername)
+    if kind is None:
+        raise ValueError(f"this service runs on sqlite:/// and postgresql://, not on {parsed.drivername}://")
+    if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ValueError("an SQLite database in memory is lost with the process: name a file, sqlite:///./app.db")
+    return kind
 
 
 class Settings(BaseSettings):
@@ -90,3 +98,16 @@ class Settings(BaseSettings):
             recycle=self.pool_recycle,
             pre_ping=self.pool_pre_ping,
         )
+
+
+def read_settings() -> Settings:
+    """The settings of this process, which ends with a plain message when they can't be used."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        mistakes = [mistake for mistake in error.errors() if mistake["type"] != "default_factory_not_called"]
+        reasons = [
+            f"{'.'.join(map(str, mistake['loc'])) or 'together'}: {mistake['msg'].removeprefix('Value error, ')}"
+            for mistake in mistakes
+        ]
+        sys.exit(f"the settings in the environment and .env can't be used: {'; '.join(reasons)}")

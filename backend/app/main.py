@@ -11,13 +11,15 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import documentation, errors, schema_version
-from app.config import Settings
+from app.config import read_settings
 from app.db import Database
 from app.routes import health, parties
 from app.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from app.config import Settings
 
 log = logging.getLogger("app")
 
@@ -28,7 +30,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Args:
         settings: what the environment and `.env` say, when None.
     """
-    settings = settings or Settings()
+    settings = settings or read_settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -23,7 +23,7 @@ from liteshift.app.engines import make_tool_engine
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from app.config import Settings
+from app.config import read_settings
 from app.folding import fold
 from app.models import Party
 
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100_000, help="how many to add (default: 100000)")
     parser.add_argument("--seed", type=int, default=1, help="another seed makes other parties (default: 1)")
     arguments = parser.parse_args()
-    engine = make_tool_engine(Settings().DATABASE_URL)
+    engine = make_tool_engine(read_settings().DATABASE_URL)
     with engine.begin() as connection:
         first = connection.scalar(select(func.coalesce(func.max(Party.id), 0) + 1))
         rows = parties(first or 1, arguments.count, arguments.seed)

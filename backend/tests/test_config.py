@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from app.config import Settings
+from app.config import BACKEND, Settings
 from liteshift.app.engines import PoolSettings
 
 
@@ -23,7 +25,7 @@ def test_defaults() -> None:
     assert settings.busy_timeout_seconds == 30
 
 
-@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg", "postgres"])
 def test_type_follows_from_url(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     monkeypatch.setenv("DATABASE_URL", f"{scheme}://user:password@localhost/dbname")
     assert Settings().DATABASE_TYPE == "postgresql"
@@ -45,6 +47,9 @@ def test_type_contradicts_url(monkeypatch: pytest.MonkeyPatch) -> None:
     ("url", "message"),
     [
         ("mysql://user:secret@localhost/dbname", "not on mysql"),
+        ("postgresql+psycopg2://user:secret@localhost/dbname", r"not on postgresql\+psycopg2"),
+        ("sqlite://", "name a file"),
+        ("sqlite:///:memory:", "name a file"),
         ("secret", "not a database URL"),
         ("", "not a database URL"),
     ],
@@ -69,3 +74,22 @@ def test_password_is_not_shown() -> None:
     settings = Settings(DATABASE_URL="postgresql://user:secret@localhost/dbname")
     assert "secret" not in repr(settings)
     assert "secret" not in str(settings)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-m", "alembic", "current"], ["-m", "uvicorn", "app.main:app"], ["scripts/seed_parties.py"]]
+)
+def test_a_mistake_ends_every_command_with_a_sentence(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=BACKEND,
+        env={"DATABASE_URL": "postgresql://user:secret@localhost/dbname", "DATABASE_TYPE": "sqlite"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("the settings in the environment and .env can't be used: ")
+    assert "DATABASE_TYPE is 'sqlite', but DATABASE_URL names a postgresql database" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr

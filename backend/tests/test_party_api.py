@@ -192,7 +192,17 @@ def test_wrong_party(client: TestClient, body: object, pointers: list[str]) -> N
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"nonsense", b'{"name": "\\ud800", "type": "vendor"}', b'{"name": "\xff", "type": "vendor"}', b"\x00"],
+    [
+        b"",
+        b"{",
+        b"nonsense",
+        b'{"name": "\\ud800", "type": "vendor"}',
+        b'{"name": "\xff", "type": "vendor"}',
+        b"\x00",
+        b"[" * 100_000,
+        b'{"name": ' + b"1" * 10_000 + b', "type": "vendor"}',
+    ],
+    ids=range(8),
 )
 def test_body_that_is_no_json(client: TestClient, content: bytes) -> None:
     answer = client.post("/api/parties", content=content, headers={"content-type": "application/json"})
