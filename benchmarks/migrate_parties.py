@@ -112,9 +112,9 @@ def summary(runs: dict[int, list[Run]]) -> list[dict[str, Any]]:
 
 def show(result: dict[str, Any]) -> None:
     """The table."""
-    shown = table(">rows", ">seconds", ">rows/s, all in all", ">rows/s, copy alone", ">peak memory", ">file", "stages")
+    shown = table(">rows", ">seconds", ">rows/s", ">rows/s of the copy", ">peak memory", ">file", "seconds of")
     for one in result["sizes"]:
-        stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in one["stages"].items())
+        stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in one["stages"].items() if seconds >= 0.01)
         rates = (f"{one['rows_per_second']:,}", f"{one['copy_rows_per_second']:,}")
         shown.add_row(
             f"{one['rows']:,}",
