@@ -17,6 +17,7 @@ from liteshift.app.engines import make_tool_engine
 from liteshift.errors import NotInitialised
 from liteshift.postgres.embedded import wheel_binaries
 from tests.conftest import Databases, Kind, Service
+from tests.test_connections import PRAGMAS, read_back
 
 
 def run(script: str, *arguments: str, folder: Path = BACKEND, url: str = "") -> subprocess.CompletedProcess[str]:
@@ -84,6 +85,8 @@ def test_backup_and_restore_under_the_running_service(database_url: str, tmp_pat
             assert service.client.get("/api/parties?include_inactive=true").content == before
         assert service.client.post("/api/parties", json={"name": "new", "type": "vendor"}).status_code == 201
         assert service.client.get("/readyz").status_code == 200
+    with make_tool_engine(database_url).connect() as connection:
+        assert read_back(connection) == PRAGMAS
 
 
 @pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
