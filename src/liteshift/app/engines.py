@@ -166,6 +166,7 @@ def _sizes(pool: PoolSettings, size: int | None = None) -> dict[str, Any]:
         "pool_timeout": pool.timeout,
         "pool_recycle": pool.recycle,
         "pool_pre_ping": pool.pre_ping,
+        "pool_use_lifo": True,  # few connections work, and only theirs are the caches that fill
     }
 
 

@@ -15,7 +15,7 @@ from liteshift.quoting import quote
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained, os_error
 from liteshift.sqlite.library import dbapi
-from liteshift.sqlite.scan import scan
+from liteshift.sqlite.scan import SCAN_CACHE, scan
 
 SIDECARS = ("-wal", "-shm", "-journal")
 _BATCH = 1000
@@ -28,7 +28,7 @@ LOADING = (
     "PRAGMA locking_mode=EXCLUSIVE",
     "PRAGMA foreign_keys=OFF",
     "PRAGMA ignore_check_constraints=ON",  # integrity_check judges them all at the end
-    "PRAGMA cache_size=-64000",
+    "PRAGMA cache_size=-8000",  # also what sorting an index may take: memory stays small however large the table
     "PRAGMA trusted_schema=OFF",
 )
 
@@ -99,6 +99,7 @@ class SqliteStaging:
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
         """Every row of the sealed file, read from it as anyone would."""
         with closing(connect(self._staged, preset="durable", read_only=True)) as connection:
+            connection.execute(SCAN_CACHE).close()
             yield from scan(connection, table, columns)
 
     def publish(self) -> None:

@@ -10,6 +10,9 @@ from liteshift.errors import NotInitialised
 from liteshift.quoting import quote
 from liteshift.sqlite.library import dbapi
 
+SCAN_CACHE = "PRAGMA cache_size=-2000"
+"""For a connection that reads everything once: pages it has passed are of no more use."""
+
 
 def scan(connection: dbapi.Connection, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
     """Every row of a table, in the order of its b-tree."""

@@ -15,7 +15,7 @@ from liteshift.sqlite.functions import register
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.load import LOADING, SIDECARS, SqliteStaging
 from liteshift.sqlite.repair import SqliteRepairing, repairing
-from liteshift.sqlite.scan import SqliteReading
+from liteshift.sqlite.scan import SCAN_CACHE, SqliteReading
 
 
 class SqliteTarget:
@@ -63,6 +63,7 @@ class SqliteTarget:
         if not self.path.exists():
             raise NotInitialised(f"there is no file {self.label}", hint="Make it with: liteshift migrate SOURCE TARGET")
         with explained(self.label), closing(connect(self.path, preset="durable", read_only=True)) as connection:
+            connection.execute(SCAN_CACHE).close()
             connection.execute("BEGIN").close()
             yield SqliteReading(connection, self.label)
 
