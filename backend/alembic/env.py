@@ -9,11 +9,11 @@ from __future__ import annotations
 from logging.config import fileConfig
 from typing import Any
 
+from alembic import context
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
 
-from alembic import context
 from app.config import read_settings
 from app.models import Base
 from liteshift.app.engines import make_tool_engine

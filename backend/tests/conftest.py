@@ -19,13 +19,13 @@ from typing import Any, Literal, Self
 import httpx2
 import psycopg
 import pytest
+from alembic import command
 from alembic.config import Config
 from fastapi.testclient import TestClient
 from psycopg import sql
 from pydantic_settings import SettingsConfigDict
 from sqlalchemy import make_url
 
-from alembic import command
 from app.config import BACKEND, Settings
 from app.main import create_app
 from liteshift.errors import NotInitialised

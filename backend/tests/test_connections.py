@@ -6,13 +6,13 @@ import asyncio
 import logging
 
 import pytest
+from alembic import command
 from alembic.runtime.migration import MigrationContext
 from fastapi.testclient import TestClient
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from alembic import command
 from app.db import Database, open_async_engines
 from app.main import create_app
 from app.models import Party

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
 from sqlalchemy import make_url
 
-from alembic import command
 from app.config import BACKEND
 from app.problems import KINDS
 from liteshift.errors import NotInitialised

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.util import CommandError
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
-from alembic import command
 from app import schema_version
 from app.config import BACKEND
 from app.db import Database

@@ -11,9 +11,8 @@ from __future__ import annotations
 import unicodedata
 
 import sqlalchemy as sa
-from alembic.util import CommandError
-
 from alembic import op
+from alembic.util import CommandError
 
 revision = "0003"
 down_revision = "0002"
