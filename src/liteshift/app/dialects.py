@@ -1,8 +1,9 @@
 """SQLAlchemy's SQLite dialects over our own connections: one for threads, one for asyncio.
 
-They differ from SQLAlchemy's in three things. The SQLite library is ours (`sqlite.library`), for aiosqlite as well,
+They differ from SQLAlchemy's in four things. The SQLite library is ours (`sqlite.library`), for aiosqlite as well,
 which by itself would take the standard library's. A transaction begins with a BEGIN of ours, where the driver would
-begin late and deferred. And SQL's own floor() stays: theirs fails on NULL and answers an integer.
+begin late and deferred. SQL's own floor() stays: theirs fails on NULL and answers an integer. And an application's
+models give the objects that they give on PostgreSQL (`app.types`, `app.compilers`).
 """
 
 from __future__ import annotations
@@ -12,21 +13,28 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import aiosqlite
+from sqlalchemy import NUMERIC
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi, SQLiteDialect_aiosqlite
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import reflection
 
+from liteshift.app.compilers import Compiler, TypeCompiler
+from liteshift.app.types import COLSPECS
+from liteshift.codec import decimals
 from liteshift.sqlite.library import dbapi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import URL
+    from sqlalchemy import URL, Connection
     from sqlalchemy.engine.interfaces import ConnectArgsType, DBAPIConnection, DBAPIModule
     from sqlalchemy.pool import PoolProxiedConnection
 
 SYNC_DRIVER = "sqlite+liteshift"
 ASYNC_DRIVER = "sqlite+aioliteshift"
+
+_AUTOINCREMENT = re.compile(r"\bPRIMARY\s+KEY\s+AUTOINCREMENT\b", re.IGNORECASE)
 
 
 def _regexp(pattern: str, value: str | None) -> bool | None:
@@ -39,6 +47,10 @@ class _Begins(SQLiteDialect_pysqlite):
     create_engine takes `begin`, the statement that begins a transaction, and `connect_args={"connector": f}`, where
     `f()` makes a connection.
     """
+
+    statement_compiler = Compiler
+    type_compiler_cls = TypeCompiler
+    colspecs = {**SQLiteDialect_pysqlite.colspecs, **COLSPECS}  # noqa: RUF012 - as SQLAlchemy has it
 
     def __init__(self, begin: str = "BEGIN", **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -55,6 +67,17 @@ class _Begins(SQLiteDialect_pysqlite):
 
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
         cast("Any", dbapi_connection).execute(self.begin)
+
+    @reflection.cache
+    def get_table_options(self, connection: Connection, table_name: str, schema: Any = None, **words: Any) -> Any:
+        """As SQLAlchemy's, and AUTOINCREMENT, which a table built anew by Alembic then keeps."""
+        options = dict(super().get_table_options(connection, table_name, schema=schema, **words))
+        text = self._get_table_sql(connection, table_name, schema=schema, **words)
+        return {**options, "sqlite_autoincrement": True} if _AUTOINCREMENT.search(text or "") else options
+
+    def _resolve_type_affinity(self, type_: str) -> Any:
+        limits = decimals.limits(type_)
+        return NUMERIC(*limits) if limits else super()._resolve_type_affinity(type_)
 
 
 class Dialect(_Begins):

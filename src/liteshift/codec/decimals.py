@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
 EXACT_DIGITS = 15
@@ -14,6 +15,23 @@ _EXACT = Context(prec=300_000, Emax=999_999, Emin=-999_999, rounding=ROUND_HALF_
 def fits_double(precision: int | None, scale: int | None) -> bool:
     """Whether a double holds every number of a `numeric(precision, scale)`; None where there is no such limit."""
     return precision is not None and precision <= EXACT_DIGITS and 0 <= (scale or 0) <= precision
+
+
+_DECLARED = re.compile(r"DECIMAL_TEXT(?:_(\d+)_(\d+))?", re.ASCII)
+
+
+def declared(precision: int | None, scale: int | None) -> str:
+    """The declared type of a column of such texts: SQLite finds TEXT in it, and changes nothing."""
+    limited = precision is not None and (scale or 0) >= 0
+    return f"DECIMAL_TEXT_{precision}_{scale or 0}" if limited else "DECIMAL_TEXT"
+
+
+def limits(declaration: str) -> tuple[int | None, int | None] | None:
+    """Precision and scale of such a declared type; None where it is another type's."""
+    match = _DECLARED.fullmatch(declaration)
+    if match is None:
+        return None
+    return (int(match[1]), int(match[2])) if match[1] else (None, None)
 
 
 def rounded(value: Decimal, scale: int) -> Decimal:

@@ -13,61 +13,74 @@ from datetime import datetime, timedelta
 _EPOCH = datetime(1970, 1, 1)
 _DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
-_INTERVAL = re.compile(r"P(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?)(\d+)(?:\.(\d+))?S)?)?", re.ASCII)
+_PARTS = re.compile(
+    r"P(?:(-?\d+)Y)?(?:(-?\d+)M)?(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?\d+(?:\.\d+)?)S)?)?", re.ASCII
+)
 _STORED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", re.ASCII)
 
 
-def epoch_from_pg(text: str) -> str:
+def epoch_from_pg(printed: str) -> str:
     """1970-01-01 plus the interval, in a stored timestamp's fixed width; the text itself where that is not exact."""
-    length = _length(text)
+    length = _exact_length(printed)
     if length is None:
-        return text
+        return printed
     try:
         return (_EPOCH + length).isoformat(sep=" ", timespec="microseconds")
     except OverflowError:
-        return text
+        return printed
 
 
 def epoch_to_pg(value: object) -> str:
     """PostgreSQL's text of a stored interval."""
     if not isinstance(value, str):
         raise ValueError(f"an interval expected, found {value!r}")
-    return _print(datetime.fromisoformat(value) - _EPOCH) if _STORED.fullmatch(value) else value
+    return text(datetime.fromisoformat(value) - _EPOCH) if _STORED.fullmatch(value) else value
 
 
-def micros_from_pg(text: str) -> int | str:
+def micros_from_pg(printed: str) -> int | str:
     """The interval in microseconds; the text itself where that is not exact."""
-    length = _length(text)
-    return text if length is None else length // _MICROSECOND
+    length = _exact_length(printed)
+    return printed if length is None else length // _MICROSECOND
 
 
 def micros_to_pg(value: object) -> str:
     """PostgreSQL's text of a stored interval."""
     if isinstance(value, int):
-        return _print(timedelta(microseconds=value))
+        return text(timedelta(microseconds=value))
     if not isinstance(value, str):
         raise ValueError(f"an interval expected, found {value!r}")
     return value
 
 
-def _length(text: str) -> timedelta | None:
+def length(printed: str) -> timedelta:
+    """About how long an interval is: a month is 30 days and a year 365, as psycopg reads it.
+
+    Raises:
+        ValueError: the text is no interval.
+        OverflowError: it is too long for a `timedelta`.
+    """
+    match = _PARTS.fullmatch(printed)
+    if match is None or printed == "P":
+        raise ValueError(f"an interval expected, found {printed!r}")
+    years, months, days, hours, minutes, seconds = match.groups(default="0")
+    whole, _, fraction = seconds.partition(".")
+    micros = int(f"{whole}{fraction.ljust(6, '0')}")
+    span = timedelta(days=int(years) * 365 + int(months) * 30 + int(days))
+    return span + timedelta(hours=int(hours), minutes=int(minutes), microseconds=micros)
+
+
+def _exact_length(printed: str) -> timedelta | None:
     """The length of time that gives this very text back, if there is one."""
-    match = _INTERVAL.fullmatch(text)
-    if match is None or text == "P":
-        return None
-    days, hours, minutes, minus, seconds, fraction = match.groups(default="0")
-    sign = -1 if minus == "-" else 1
-    micros = sign * (int(seconds) * 1_000_000 + int(fraction.ljust(6, "0")))
     try:
-        length = timedelta(days=int(days), hours=int(hours), minutes=int(minutes), microseconds=micros)
-    except OverflowError:
+        found = length(printed)
+    except (ValueError, OverflowError):
         return None
-    return length if _print(length) == text else None
+    return found if text(found) == printed else None
 
 
-def _print(length: timedelta) -> str:
+def text(span: timedelta) -> str:
     """As PostgreSQL prints it with IntervalStyle iso_8601: whole days, floored, and what is left as time of day."""
-    days, rest = divmod(length, _DAY)
+    days, rest = divmod(span, _DAY)
     hours, rest = divmod(rest, timedelta(hours=1))
     minutes, rest = divmod(rest, timedelta(minutes=1))
     seconds, micros = divmod(rest // _MICROSECOND, 1_000_000)

@@ -215,9 +215,8 @@ def _numeric(precision: int | None, scale: int | None, profile: Profile) -> Targ
     form = "decimal" if scale is None else f"decimal({max(scale, 0)})"
     checks = () if precision is None or scale is None else (_decimal_check(precision, scale),)
     if profile is Profile.SQLALCHEMY:
-        declared = "DECIMAL_TEXT" if scale is None or scale < 0 else f"DECIMAL_TEXT_{precision}_{scale}"
         loss = "its order and arithmetic in SQL, but through the engines of liteshift.app"
-        return Target(declared, form, "decimal", checks, loss, same_equality, "DECIMAL")
+        return Target(decimals.declared(precision, scale), form, "decimal", checks, loss, same_equality, "DECIMAL")
     loss = "its order and arithmetic: SQLite sorts it as text, and SUM goes through a double"
     return Target("TEXT", form, "other", checks, loss, same_equality)
 
