@@ -18,6 +18,7 @@ class Oddity(StrEnum):
     BEFORE_CHRIST = "before Christ"
     PAST_9999 = "past the year 9999"
     HOUR_24 = "24:00:00"
+    PAST_15_DIGITS = "more than 15 digits"
     NOT_UTF8 = "not UTF-8"
     NOT_ASCII = "beyond ASCII"
     CONTROL = "control characters"
@@ -86,6 +87,7 @@ class ServerFacts:
     """What the server allows the role we are.
 
     Attributes:
+        database: its name.
         version: as `server_version_num`.
         collation: the database's LC_COLLATE.
         role: the role we are.
@@ -100,6 +102,7 @@ class ServerFacts:
         replica: whether it is a standby.
     """
 
+    database: str
     version: int
     version_text: str
     collation: str
@@ -125,7 +128,8 @@ class Rights:
     Attributes:
         usage: it may use the schema.
         select: it may read it.
-        owner: it owns it, as a publication asks of a table.
+        owner: it has the rights of its owner, as a publication asks of a table.
+        owner_name: who that is.
         hidden: row level security hides rows from it.
     """
 
@@ -134,6 +138,7 @@ class Rights:
     usage: bool
     select: bool
     owner: bool
+    owner_name: str
     hidden: bool
 
 
@@ -403,6 +408,7 @@ class Writes:
         seconds: how long was counted.
         exact: whether that is known; else the true figures are lower.
         now_transactions: as `transactions`, while the assessment ran; None where it was too short to tell.
+        now_seconds: how long that was.
         writers: transactions that were writing at that moment.
         busiest: tables with the most rows written.
     """
@@ -413,7 +419,6 @@ class Writes:
     seconds: float
     exact: bool
     now_transactions: float | None
-    now_rows: float | None
     now_seconds: float
     writers: int
     busiest: tuple[TableWrites, ...]
@@ -426,8 +431,6 @@ class Prediction:
     bytes: int
     seconds: float
     rows: int
-    rows_per_second: float
-    from_sample: bool
 
 
 class Level(StrEnum):

@@ -46,6 +46,7 @@ _CONDITIONS: dict[Oddity, LiteralString] = {
     Oddity.BEFORE_CHRIST: "{c} < '0001-01-01' AND {c} > '-infinity'",
     Oddity.PAST_9999: "{c} >= '10000-01-01' AND {c} < 'infinity'",
     Oddity.HOUR_24: "{c} = '24:00:00'",
+    Oddity.PAST_15_DIGITS: "length(ltrim(translate({c}::text, '-.', ''), '0')) > 15",
     Oddity.NOT_ASCII: r"""{c}::text COLLATE pg_catalog."C" ~ '[^\x01-\x7f]'""",
     Oddity.CONTROL: r"""{c}::text COLLATE pg_catalog."C" ~ '[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]'""",
     # The well-formed sequences of RFC 3629, on the bytes in hexadecimal: no function says it without an error.

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from liteshift.assessment import Oddity, Probe, TableQuestion
-from liteshift.catalog import Column, PgType, Table, TypeKind
+from liteshift.catalog import Column, Name, PgType, Table, TypeKind
+from liteshift.codec.decimals import EXACT_DIGITS
 from liteshift.codec.values import Unrepresentable, codec
-from liteshift.plan import ColumnPlan, TablePlan
+from liteshift.plan import ColumnPlan, Profile, TablePlan
+from liteshift.translate.readiness import sql_name, sql_table
+from liteshift.translate.typemap import target
 
 _SAMPLE_ROWS = 100_000
 _SAMPLE_BYTES = 256 << 20
@@ -27,7 +30,7 @@ _FLOATS = {Oddity.NAN: "NaN", Oddity.NEGATIVE_ZERO: "-0"}
 _SPECIMENS: dict[str, dict[Oddity, str]] = {
     "float4": _FLOATS,
     "float8": _FLOATS,
-    "numeric": {Oddity.NAN: "NaN"},
+    "numeric": {Oddity.NAN: "NaN", Oddity.PAST_15_DIGITS: "1234567890123456"},
     "date": _DATES,
     "time": {Oddity.HOUR_24: "24:00:00"},
     "timestamp": _TIMESTAMPS,
@@ -38,9 +41,7 @@ _LONG = ("json", "xml")
 _TO_TELL = (Oddity.CONTROL, Oddity.NOT_ASCII)
 
 
-def question(
-    table: Table, plan: TablePlan, folded: Collection[str], encoding: str, *, deep: bool, texts_for_keys: bool = True
-) -> TableQuestion:
+def question(table: Table, plan: TablePlan, folded: Collection[str], encoding: str, *, deep: bool) -> TableQuestion:
     """What to ask of a table's rows.
 
     Args:
@@ -49,7 +50,6 @@ def question(
         folded: its columns whose unique rule folds case.
         encoding: the database's encoding.
         deep: read all of it, whatever its size.
-        texts_for_keys: whether a key's text can be shown.
     """
     probes: list[Probe] = []
     texts, blobs, packed, numerics = [], [], [], []
@@ -70,7 +70,7 @@ def question(
     return TableQuestion(
         table=table.name,
         with_children=table.partitioned,
-        key=tuple(sources[name] for name in plan.key) if texts_for_keys else (),
+        key=tuple(sources[name] for name in plan.key) if encoding != "SQL_ASCII" else (),  # it may not be readable
         probes=tuple(probes),
         texts=tuple(texts),
         blobs=tuple(blobs),
@@ -78,6 +78,14 @@ def question(
         numerics=tuple(numerics),
         percent=None if deep else _percent(table),
     )
+
+
+def fitting(table: Name, column: str, before: int, after: int) -> str:
+    """The statement that gives a numeric column a type which SQLite keeps as a number; empty where none does."""
+    if not before + after or before + after > EXACT_DIGITS:
+        return ""
+    kind = f"numeric({EXACT_DIGITS}, {after})"
+    return f"ALTER TABLE {sql_table(table)} ALTER COLUMN {sql_name(column)} TYPE {kind};"
 
 
 def is_refused(oddity: Oddity) -> bool:
@@ -93,7 +101,11 @@ def _probes(column: Column, plan: ColumnPlan, base: PgType, is_folded: bool, enc
             for oddity, text in _specimens(element).items()
             if _refuses(plan.form, f'{{"{text}"}}')
         ]
-    found = [Probe(column.name, oddity) for oddity, text in _specimens(base).items() if _refuses(plan.form, text)]
+    found = [
+        Probe(column.name, oddity)
+        for oddity, text in _specimens(base).items()
+        if _refuses(plan.form, text) and not (oddity is Oddity.PAST_15_DIGITS and _is_short(column))
+    ]
     if base.kind is TypeKind.BASE and base.name.name in _TEXTS:
         found.append(Probe(column.name, Oddity.CONTROL))
         if is_folded:
@@ -115,6 +127,11 @@ def _refuses(form: str, text: str) -> bool:
     except (ValueError, KeyError):
         return False
     return False
+
+
+def _is_short(column: Column) -> bool:
+    """Whether a numeric column's type has no room for more digits than a double keeps."""
+    return target(column.type, column.typmod, Profile.SQLALCHEMY).family == "numeric"
 
 
 def _base(kind: PgType) -> PgType:

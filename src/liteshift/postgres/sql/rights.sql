@@ -10,6 +10,7 @@ SELECT n.nspname AS schema,
                       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) IS TRUE
        END AS select,
        pg_has_role(c.relowner, 'USAGE') AS owner,
+       pg_get_userbyid(c.relowner)::text AS owner_name,
        c.relkind <> 'S' AND row_security_active(c.oid) AS hidden
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

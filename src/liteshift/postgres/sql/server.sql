@@ -1,5 +1,6 @@
 -- What the server allows the role we are: settings, places still free, attributes.
-SELECT current_setting('server_version_num')::int AS version,
+SELECT d.datname::text AS database,
+       current_setting('server_version_num')::int AS version,
        current_setting('server_version') AS version_text,
        d.datcollate::text AS collation,
        r.rolname::text AS role,

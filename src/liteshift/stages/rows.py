@@ -1,0 +1,145 @@
+"""Looks at the rows of each table for an assessment: what they hold, and what they will take."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from liteshift.assessment import LongNumeric, OddValues, Rights, TableAnswer, TableFacts, TableQuestion
+from liteshift.catalog import Catalog, Name, Table
+from liteshift.codec.copy_text import decode
+from liteshift.codec.values import SqliteValue, Unrepresentable, codec
+from liteshift.ends import Survey
+from liteshift.errors import LiteshiftError, NoConnection
+from liteshift.plan import TablePlan
+from liteshift.translate.facts import doubtful_texts
+from liteshift.translate.prediction import table_bytes
+from liteshift.translate.probes import fitting, is_refused, question
+
+_SAMPLE_ROWS = 4000
+_SAMPLE_BYTES = 16 << 20
+
+Row = Sequence[SqliteValue]
+
+
+class RowReader:
+    """Reads tables one by one, and remembers how fast.
+
+    Args:
+        survey: the source under our questions.
+        catalog: its schema.
+        rights: what the role may read; what is not in it, it is tried.
+        written: rows written to each table.
+        deep: read every row.
+    """
+
+    def __init__(
+        self,
+        survey: Survey,
+        catalog: Catalog,
+        rights: Mapping[Name, Rights],
+        written: Mapping[Name, int],
+        *,
+        deep: bool,
+    ) -> None:
+        self._survey = survey
+        self._encoding = catalog.encoding
+        self._rights = rights
+        self._written = written
+        self._deep = deep
+        self._folded: dict[Name, list[str]] = defaultdict(list)
+        for table, column in doubtful_texts(catalog):
+            self._folded[table.name].append(column)
+        self._sampled = 0
+        self._seconds = 0.0
+
+    @property
+    def seconds_per_row(self) -> float:
+        """How long a row took to come and to be decoded."""
+        return self._seconds / self._sampled if self._sampled else 0.0
+
+    def read(self, table: Table, plan: TablePlan) -> TableFacts:
+        """What one table's rows say; why it could not be read, if so.
+
+        Raises:
+            NoConnection: the connection broke.
+        """
+        asked = question(table, plan, self._folded[table.name], self._encoding, deep=self._deep)
+        unread = _closed(self._rights.get(table.name))
+        answer: TableAnswer | None = None
+        sample: Sequence[Row] = ()
+        if not unread:
+            try:
+                answer = self._survey.table(asked)
+                sample = self._sample(asked, plan, max(table.rows, answer.rows), table.bytes)
+            except NoConnection:
+                raise
+            except LiteshiftError as error:
+                unread = error.message
+        rows = _rows(table, asked, answer)
+        return TableFacts(
+            name=table.name,
+            rows=rows,
+            read=answer.rows if answer else 0,
+            whole=answer is not None and asked.percent is None,
+            unread=unread,
+            bytes=table.bytes,
+            predicted=table_bytes(table, plan, max(rows, 0), sample),
+            odd=_odd(asked, answer) if answer else (),
+            numerics=_numerics(asked, answer) if answer else (),
+            widest=answer.widest if answer else 0,
+            oversize=answer.oversize if answer else 0,
+            written=self._written.get(table.name, 0),
+        )
+
+    def _sample(self, asked: TableQuestion, plan: TablePlan, rows: int, size: int) -> Sequence[Row]:
+        """Some rows as SQLite will hold them; those that can't be carried are left out."""
+        if not rows:
+            return ()
+        most = max(1, min(_SAMPLE_ROWS, _SAMPLE_BYTES * rows // max(size, 1)))
+        part = replace(asked, percent=round(100 * most / rows, 6) if rows > 2 * most else None)
+        columns = [column for column in plan.columns if not column.generated]
+        codecs = [codec(column.form) for column in columns]
+        started, taken = time.monotonic(), list[Row]()
+        lines = self._survey.sample(part, [column.source for column in columns], rows=most)
+        for line in lines:
+            try:
+                taken.append(decode(codecs, line))
+            except (Unrepresentable, UnicodeDecodeError):
+                continue
+        self._seconds += time.monotonic() - started
+        self._sampled += len(lines)
+        return taken
+
+
+def _closed(right: Rights | None) -> str:
+    if right is None or (right.usage and right.select and not right.hidden):
+        return ""
+    if not right.usage:
+        return "its schema is closed to this role"
+    return "this role has no SELECT on it" if not right.select else "row level security hides rows from this role"
+
+
+def _rows(table: Table, asked: TableQuestion, answer: TableAnswer | None) -> int:
+    if answer is None:
+        return table.rows
+    if asked.percent is None:
+        return answer.rows
+    return table.rows if table.rows >= 0 else round(answer.rows * 100 / asked.percent)
+
+
+def _odd(asked: TableQuestion, answer: TableAnswer) -> tuple[OddValues, ...]:
+    return tuple(
+        OddValues(probe.column, probe.oddity, count, example, is_refused(probe.oddity))
+        for probe, count, example in zip(asked.probes, answer.counts, answer.examples, strict=True)
+        if count
+    )
+
+
+def _numerics(asked: TableQuestion, answer: TableAnswer) -> tuple[LongNumeric, ...]:
+    return tuple(
+        LongNumeric(column, before, after, fitting(asked.table, column, before, after))
+        for column, (before, after) in zip(asked.numerics, answer.digits, strict=True)
+    )
