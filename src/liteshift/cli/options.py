@@ -81,7 +81,10 @@ def split_ends(ends: tuple[str, ...]) -> tuple[str | None, Path]:
             "the target is no SQLite file, but a URL" if source else "no target is given",
             hint="The source comes first, then the file to make: liteshift migrate SOURCE app.db",
         )
-    return source, Path(target.removeprefix("sqlite:///"))
+    path = Path(target.removeprefix("sqlite:///"))
+    if not path.name:
+        raise UsageError(f"the target {target} names no file", hint="Name the file to make, such as app.db.")
+    return source, path
 
 
 def config_defaults(folder: Path, commands: list[str]) -> dict[str, Any]:
