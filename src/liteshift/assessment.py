@@ -232,14 +232,14 @@ class OddValues:
 
     Attributes:
         rows: how many rows hold one, among those read.
-        example: the key of one of them, as a JSON list; None where there is no key.
+        example: the key of one of them, by column; empty where there is none.
         refused: whether such a row can't be carried.
     """
 
     column: str
     oddity: Oddity
     rows: int
-    example: str | None
+    example: dict[str, str]
     refused: bool
 
 

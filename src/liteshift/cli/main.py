@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from liteshift import __version__
+from liteshift.cli.assess import assess
 from liteshift.cli.backup import backup
 from liteshift.cli.bench import bench
 from liteshift.cli.demo import demo
@@ -60,6 +61,7 @@ def main(context: click.Context) -> None:
     context.default_map = config_defaults(Path.cwd(), list(main.commands))
 
 
+main.add_command(assess)
 main.add_command(plan)
 main.add_command(migrate)
 main.add_command(verify)

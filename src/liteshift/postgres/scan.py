@@ -36,7 +36,7 @@ Row = dict[str, Any]
 
 _MOST_STATEMENTS = 5000
 _LONGEST_TEXT = 20_000  # characters of a statement that are looked at
-_MARK = sql.SQL("/* liteshift */ ")  # by which an assessment knows its own statements again
+_MARK = "/* liteshift */"  # in each of our own statements on the user's tables, which are not the application's
 _HIDDEN = "<insufficient privilege>"
 
 _CONDITIONS: dict[Oddity, LiteralString] = {
@@ -124,8 +124,8 @@ class PostgresSurvey:
         Raises:
             LiteshiftError: they can't be read; the other questions still can be asked.
         """
-        query = sql.SQL("COPY ({}SELECT {} FROM {} LIMIT {}) TO STDOUT").format(
-            _MARK, sql.SQL(", ").join(map(sql.Identifier, columns)), _rows_of(question), sql.Literal(rows)
+        query = sql.SQL("COPY /* liteshift */ (SELECT {} FROM {} LIMIT {}) TO STDOUT").format(
+            sql.SQL(", ").join(map(sql.Identifier, columns)), _rows_of(question), sql.Literal(rows)
         )
         with self._try(str(question.table)), self._connection.cursor() as cursor, cursor.copy(query) as copy:
             return [bytes(line) for line in copy]
@@ -136,11 +136,10 @@ class PostgresSurvey:
         view = sql.Identifier(schema, "pg_stat_statements")
         rows = self._connection.execute(
             sql.SQL(
-                "{mark}SELECT pg_catalog.left(query, {longest}), sum(calls)::int8, sum({time})::float8, count(*)"
-                " FROM {view} WHERE query IS NOT NULL AND dbid = (SELECT oid FROM pg_catalog.pg_database"
+                "SELECT /* liteshift */ pg_catalog.left(query, {longest}), sum(calls)::int8, sum({time})::float8,"
+                " count(*) FROM {view} WHERE query IS NOT NULL AND dbid = (SELECT oid FROM pg_catalog.pg_database"
                 " WHERE datname = current_database()) {top} GROUP BY 1 ORDER BY 3 DESC"
             ).format(
-                mark=_MARK,
                 longest=sql.Literal(_LONGEST_TEXT),
                 time=sql.Identifier(time),
                 view=view,
@@ -150,13 +149,12 @@ class PostgresSurvey:
         since = ""
         if has_info:
             info = self._one(
-                sql.SQL("{}SELECT to_char(stats_reset, 'YYYY-MM-DD HH24:MI') FROM {}").format(
-                    _MARK, sql.Identifier(schema, "pg_stat_statements_info")
+                sql.SQL("SELECT to_char(stats_reset, 'YYYY-MM-DD HH24:MI') FROM {}").format(
+                    sql.Identifier(schema, "pg_stat_statements_info")
                 )
             )
             since = info[0] or ""
-        own = _MARK.as_string().strip()
-        seen = [row for row in rows if row[0] != _HIDDEN and own not in row[0]]
+        seen = [row for row in rows if row[0] != _HIDDEN and _MARK not in row[0]]
         return Statements(
             since=since,
             statements=tuple(StatementStats(text, calls, time) for text, calls, time, _ in seen[:_MOST_STATEMENTS]),
@@ -183,7 +181,7 @@ class PostgresSurvey:
             return cursor.execute(_query(name)).fetchall()
 
     def _one(self, query: sql.Composed) -> tuple[Any, ...]:
-        row = self._connection.execute(_MARK + query).fetchone()
+        row = self._connection.execute(sql.SQL("/* liteshift */ ") + query).fetchone()
         assert row is not None  # noqa: S101 - an aggregate gives one row
         return tuple(row)
 
@@ -235,11 +233,11 @@ def _counted(probe: Probe) -> sql.Composed:
 
 
 def _digits(column: str) -> tuple[sql.Composed, sql.Composed]:
-    """The most digits before and after the point; NaN and infinity have no scale."""
+    """The most digits before and after the point, without zeros at the end; NaN and infinity have no scale."""
     name = sql.Identifier(column)
     largest = sql.SQL("max(abs({c})) FILTER (WHERE scale({c}) IS NOT NULL)").format(c=name)
     before = sql.SQL("coalesce(length(nullif(trunc({}), 0)::text), 0)").format(largest)
-    return before, sql.SQL("coalesce(max(scale({})), 0)").format(name)
+    return before, sql.SQL("coalesce(max(min_scale({})), 0)").format(name)
 
 
 def _array(items: Sequence[sql.Composable]) -> sql.Composed:

@@ -33,7 +33,7 @@ class PostgresSource:
         """
         connection = connect(self._info)
         try:
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            connection.execute("BEGIN /* liteshift */ ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             position = connection.execute(
                 "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text"
             ).fetchone()
@@ -64,7 +64,7 @@ class PostgresSnapshot:
         if not tables:
             return
         names = sql.SQL(", ").join(_table(name) for name in tables)
-        self._connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
+        self._connection.execute(sql.SQL("LOCK TABLE /* liteshift */ {} IN ACCESS SHARE MODE").format(names))
         # The snapshot shows pg_class as it was when it was taken; pg_relation_filenode() tells what is true now.
         rewritten = self._connection.execute(
             """
@@ -85,7 +85,7 @@ class PostgresSnapshot:
 
     def lines(self, table: Name, columns: Sequence[str], *, with_children: bool) -> Iterator[bytes]:
         """Every row in COPY's text format, as the heap has them."""
-        query = sql.SQL("COPY (SELECT {} FROM {} {}) TO STDOUT").format(
+        query = sql.SQL("COPY /* liteshift */ (SELECT {} FROM {} {}) TO STDOUT").format(
             sql.SQL(", ").join(map(sql.Identifier, columns)), sql.SQL("" if with_children else "ONLY"), _table(table)
         )
         with self._connection.cursor() as cursor, cursor.copy(query) as copy:
@@ -111,7 +111,9 @@ class PostgresSnapshot:
     def orphans(self, table: Name, columns: Sequence[str], parent: Name, keys: Sequence[str]) -> int:
         """How many rows point at a parent that is not there."""
         pairs = list(zip(columns, keys, strict=True))
-        query = sql.SQL("SELECT count(*) FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})").format(
+        query = sql.SQL(
+            "SELECT /* liteshift */ count(*) FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})"
+        ).format(
             _table(table),
             sql.SQL(" AND ").join(sql.SQL("c.{} IS NOT NULL").format(sql.Identifier(own)) for own, _ in pairs),
             _table(parent),
@@ -124,7 +126,9 @@ class PostgresSnapshot:
 
     def is_ascii(self, table: Name, column: str) -> bool:
         """Whether every text of a column is ASCII: as many bytes as characters."""
-        query = sql.SQL("SELECT NOT EXISTS (SELECT FROM {} WHERE octet_length({}::text) <> char_length({}::text))")
+        query = sql.SQL(
+            "SELECT /* liteshift */ NOT EXISTS (SELECT FROM {} WHERE octet_length({}::text) <> char_length({}::text))"
+        )
         name = sql.Identifier(column)
         row = self._connection.execute(query.format(_table(table), name, name)).fetchone()
         return row is not None and bool(row[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from liteshift.translate.probes import fitting, is_refused, question
 
 _SAMPLE_ROWS = 4000
 _SAMPLE_BYTES = 16 << 20
+_KEY_LENGTH = 80
 
 Row = Sequence[SqliteValue]
 
@@ -132,10 +134,16 @@ def _rows(table: Table, asked: TableQuestion, answer: TableAnswer | None) -> int
 
 def _odd(asked: TableQuestion, answer: TableAnswer) -> tuple[OddValues, ...]:
     return tuple(
-        OddValues(probe.column, probe.oddity, count, example, is_refused(probe.oddity))
+        OddValues(probe.column, probe.oddity, count, _key(asked, example), is_refused(probe.oddity))
         for probe, count, example in zip(asked.probes, answer.counts, answer.examples, strict=True)
         if count
     )
+
+
+def _key(asked: TableQuestion, example: str | None) -> dict[str, str]:
+    """A row's key by column, long texts cut."""
+    texts = json.loads(example) if example else []
+    return {name: text[:_KEY_LENGTH] for name, text in zip(asked.key, texts, strict=False)}
 
 
 def _numerics(asked: TableQuestion, answer: TableAnswer) -> tuple[LongNumeric, ...]:

@@ -29,16 +29,19 @@ class Statement:
         skeleton: its tokens in capitals with single spaces between: `''` for a text, `0` for a number, `"…"` for a
             quoted name.
         shown: as it was written, on one line, with `…` for each constant.
+        plain: its tokens, with `''` for constants and parameters, for a parser.
     """
 
     skeleton: str
     shown: str
+    plain: str
 
 
 def read(text: str) -> Statement:
     """Cut a statement into tokens; any text gives some."""
     skeleton: list[str] = []
     shown: list[str] = []
+    plain: list[str] = []
     at = 0
     while at < len(text):
         match = _TOKEN.match(text, at)
@@ -56,8 +59,9 @@ def read(text: str) -> Statement:
             word = _operator(word)
             at = match.start() + len(word)
         skeleton.append({"text": "''", "number": "0", "name": '"…"'}.get(kind or "", word.upper()))
+        plain.append("''" if kind in ("text", "parameter") else "0" if kind == "number" else word)
         shown.append("…" if kind in ("text", "number") else word)
-    return Statement(" ".join(skeleton), _MANY.sub("(…)", "".join(shown)).strip())
+    return Statement(" ".join(skeleton), _MANY.sub("(…)", "".join(shown)).strip(), " ".join(plain))
 
 
 def _comment_end(text: str, at: int) -> int:

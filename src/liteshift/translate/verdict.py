@@ -49,8 +49,8 @@ _VALUES = {
 _HAND = "fails on SQLite where it is written by hand"
 _CONSTRUCTS: tuple[tuple[str, Callable[[ConstructUse], bool]], ...] = (
     ("needs another design", lambda use: use.effort is Effort.REDESIGN),
-    ("fails on SQLite", lambda use: use.effort is Effort.REWRITE and use.effect is Effect.FAILS),
     ("gets other answers from SQLite", lambda use: use.effort is Effort.REWRITE and use.effect is Effect.DIFFERS),
+    ("fails on SQLite", lambda use: use.effort is Effort.REWRITE and use.effect is Effect.FAILS),
     (_HAND, lambda use: use.effort is Effort.ORM),
 )
 
@@ -151,7 +151,7 @@ def _constructs(workload: Workload) -> Iterator[Reason]:
     for what, belongs in _CONSTRUCTS:
         uses = [use for use in workload.uses if belongs(use)]
         if uses:
-            names = _names([f"{use.title} ({use.calls:,} calls)" for use in uses])
+            names = _names([f"{use.title} ({_count(use.calls, 'call')})" for use in uses])
             first = f"{uses[0].title}: {uses[0].instead}"
             instead = "nothing where SQLAlchemy or Django writes it" if what is _HAND else first
             yield Reason(Level.CHANGE, f"the application uses SQL that {what}: {names}", instead)
@@ -171,7 +171,7 @@ def _losses(objects: Sequence[ObjectFate]) -> Iterator[Reason]:
     lost = Counter(item.kind for item in objects if item.fate is Fate.LOST)
     if lost:
         kinds = ", ".join(_kinds(kind, count) for kind, count in lost.most_common())
-        what = f"{lost.total()} objects lose something or are not carried: {kinds}"
+        what = f"{_count(lost.total(), 'object')} not carried as they are: {kinds}"
         yield Reason(Level.CHANGE, what, "read the list, make anew what you need, then say --accept-losses")
 
 

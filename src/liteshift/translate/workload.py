@@ -70,9 +70,9 @@ def judge(found: Statements, names: Known) -> Workload:
         statement = read(stats.text)
         if _NOT_OURS.match(statement.skeleton):
             continue
-        tree = _parse(stats.text, statement)
+        tree = _parse(statement)
         tables = _tables(tree)
-        if tables and all(_is_system(table) for table in tables):
+        if all(_is_system(table) for table in tables) if tables else "PG_CATALOG" in statement.skeleton:
             continue
         used = set(_used(statement, tree, names))
         if not used and not tables:
@@ -114,7 +114,7 @@ def _use(construct: Construct, users: list[tuple[StatementStats, Statement]], to
 
 
 def _weight(use: ConstructUse) -> tuple[int, bool, float, str]:
-    return -_RANK.index(use.effort), use.effect is Effect.FAILS, -use.share, use.title
+    return -_RANK.index(use.effort), use.effect is Effect.FAILS, -use.share, use.title  # what fails shows itself
 
 
 def _used(statement: Statement, tree: exp.Expr | None, names: Known) -> Iterator[Construct]:
@@ -153,11 +153,11 @@ def _in_tree(statement: Statement, tree: exp.Expr, names: Known) -> Iterator[Con
             yield constructs.DIVISION
 
 
-def _parse(text: str, statement: Statement) -> exp.Expr | None:
+def _parse(statement: Statement) -> exp.Expr | None:
     if not _PARSED.match(statement.skeleton):
         return None
     try:
-        return sqlglot.parse_one(text, dialect="postgres")
+        return sqlglot.parse_one(statement.plain, dialect="postgres")
     except (SqlglotError, RecursionError):
         return None
 
