@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from liteshift.catalog import Column, Name, PgType, Table, TypeKind
 from liteshift.plan import Choices, ColumnPlan, Finding, Severity
 from liteshift.quoting import quote
-from liteshift.translate.expressions import Operand, Untranslatable, translate, translate_default, translate_value
+from liteshift.translate.defaults import translate_default
+from liteshift.translate.expressions import Operand, Untranslatable, translate, translate_value
 from liteshift.translate.names import Namespace
 from liteshift.translate.typemap import Target, Unsupported, as_text, target
 
@@ -146,7 +147,7 @@ def _default(column: Column, kind: Target, subject: str, report: Report) -> str 
     if text is None or column.sequence is not None:
         return None
     try:
-        default = translate_default(text, kind.family, kind.form)
+        default = translate_default(text, kind.family, kind.form, column.type, column.typmod)
     except Untranslatable as error:
         report(
             Finding(Severity.LOSS, "default", subject, f"the default {text} is not carried", f"not translated: {error}")

@@ -6,8 +6,9 @@ written anew. What is not on the list raises `Untranslatable`, and the plan name
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import ClassVar
 
@@ -15,13 +16,16 @@ import sqlglot
 from sqlglot import expressions as exp
 from sqlglot.errors import SqlglotError
 
-from liteshift.codec.values import SqliteValue, Unrepresentable, codec
+from liteshift.codec.values import SqliteValue, codec
 from liteshift.quoting import literal
 
-_NUMBERS = {"integer", "numeric", "float"}
+NUMBERS = {"integer", "numeric", "float"}
 _TEXTS = {"text", "enum", "unknown"}
-_ORDERED = _NUMBERS | {"decimal", "date", "time", "timestamp", "timestamptz", "bytea", "uuid", "boolean"}
+_ORDERED = NUMBERS | {"decimal", "date", "time", "timestamp", "timestamptz", "bytea", "uuid", "boolean"}
 _EQUAL_ONLY = {"text", "enum", "bpchar"}  # their order depends on PostgreSQL's collation
+
+
+_EXACT_DIGITS = 15  # a double holds so many of a decimal's digits, and sorts such decimals among integers as they stand
 
 
 class Untranslatable(ValueError):
@@ -106,34 +110,6 @@ def folded_columns(text: str) -> set[str]:
     return {column.name for node in tree.find_all(exp.Lower, exp.Upper) for column in node.find_all(exp.Column)}
 
 
-def translate_default(text: str, family: str, form: str) -> str:
-    """A column's default, as what follows DEFAULT.
-
-    Args:
-        text: as PostgreSQL prints it.
-        family: the column's family in the type table.
-        form: the column's stored form.
-
-    Raises:
-        Untranslatable: a default that is not on the list.
-    """
-    tree = _unwrap(parse(text))
-    if isinstance(tree, exp.CurrentTimestamp) or _function(tree) in ("now", "transaction_timestamp"):
-        return _now(family)
-    if isinstance(tree, exp.CurrentDate) and family == "date":
-        return "(date('now'))"
-    if isinstance(tree, exp.Uuid) or _function(tree) in ("gen_random_uuid", "uuid_generate_v4"):
-        return _random_uuid(family, form)
-    while isinstance(tree, exp.Cast):
-        tree = _unwrap(tree.this)
-    if isinstance(tree, exp.Null):
-        return "NULL"
-    constant = _constant(tree)
-    if constant is None:
-        raise Untranslatable(f"the default {text}")
-    return _stored(constant, form)
-
-
 def parse(text: str) -> exp.Expr:
     """PostgreSQL text as a tree.
 
@@ -146,65 +122,23 @@ def parse(text: str) -> exp.Expr:
         raise Untranslatable(f"{text} could not be parsed") from error
 
 
-def _unwrap(tree: exp.Expr) -> exp.Expr:
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
-    return tree
+def stored(text: str, form: str) -> str:
+    """A constant as SQL text in the stored form of its type; it must come back as the value it was.
 
-
-def _function(tree: exp.Expr) -> str:
-    if isinstance(tree, exp.Dot):  # a name with its schema
-        tree = tree.expression
-    return tree.name.lower() if isinstance(tree, exp.Anonymous) and not tree.expressions else ""
-
-
-def _now(family: str) -> str:
-    """SQLite's clock has milliseconds; zeros keep the fixed width of the stored form."""
-    if family in ("timestamp", "timestamptz"):
-        return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"
-    if family == "date":
-        return "(date('now'))"
-    raise Untranslatable("the current time in a column that holds no time")
-
-
-def _random_uuid(family: str, form: str) -> str:
-    if family not in ("uuid", "text"):
-        raise Untranslatable("a random uuid in a column that holds none")
-    parts = ["hex(randomblob(4))", "hex(randomblob(2))", "'4' || substr(hex(randomblob(2)), 2)"]
-    parts += ["substr('89AB', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2)", "hex(randomblob(6))"]
-    separator = " || " if form == "uuid" else " || '-' || "
-    return f"(lower({separator.join(parts)}))"
-
-
-def _constant(tree: exp.Expr) -> str | None:
-    """The PostgreSQL text of a constant under casts and signs; None where it is no constant."""
-    tree = _unwrap(tree)
-    if isinstance(tree, exp.Cast):
-        return _constant(tree.this)
-    if isinstance(tree, exp.Boolean):
-        return "t" if tree.this else "f"
-    if isinstance(tree, exp.Neg) and (inner := _constant(tree.this)) is not None:
-        return inner.removeprefix("-") if inner.startswith("-") else f"-{inner}"
-    if isinstance(tree, exp.Literal):
-        return str(tree.this)
-    if isinstance(tree, exp.Array) and not tree.expressions:
-        return "{}"
-    return None
-
-
-def _stored(text: str, form: str) -> str:
-    """A constant as SQL text in the stored form of its type; it must come back as the number it was."""
+    Raises:
+        Untranslatable: it would not.
+    """
     try:
-        value = codec(form).from_pg({"true": "t", "false": "f"}.get(text, text) if form == "boolean" else text)
-        if form.startswith("numeric") and Decimal(codec(form).to_pg(value)) != Decimal(text):
-            raise Untranslatable(f"the constant {text}, which the column would round")
-        return _sql(value)
-    except Unrepresentable as error:
-        raise Untranslatable(str(error)) from error
-    except Untranslatable:
-        raise
-    except ValueError as error:
-        raise Untranslatable(f"the constant {text!r}") from error
+        own = codec(form)
+        value = own.from_pg(text)
+        same = own.to_pg(value) == text
+        if not same and form.startswith(("numeric", "decimal")):
+            same = Decimal(own.to_pg(value)) == Decimal(text)
+    except (ValueError, ArithmeticError) as error:  # Unrepresentable among them
+        raise Untranslatable(f"the constant {text!r}: {error}") from error
+    if not same and form not in ("double", "real"):
+        raise Untranslatable(f"the constant {text!r}, which the column would store as another")
+    return _sql(value)
 
 
 def _sql(value: SqliteValue) -> str:
@@ -215,7 +149,8 @@ def _sql(value: SqliteValue) -> str:
     return literal(value) if isinstance(value, str) else repr(value)
 
 
-_CAST_FAMILIES = {
+# What a cast makes of a value; `real` is a float of its own only until it is rounded.
+CAST_FAMILIES = {
     exp.DType.TEXT: "text",
     exp.DType.VARCHAR: "text",
     exp.DType.BPCHAR: "bpchar",
@@ -224,6 +159,7 @@ _CAST_FAMILIES = {
     exp.DType.INT: "integer",
     exp.DType.BIGINT: "integer",
     exp.DType.DECIMAL: "numeric",
+    exp.DType.FLOAT: "real",
     exp.DType.DOUBLE: "float",
     exp.DType.BOOLEAN: "boolean",
     exp.DType.DATE: "date",
@@ -298,10 +234,9 @@ class Translator:
 
     def literal(self, node: exp.Expr) -> Typed:
         text = str(node.this)
-        if not node.is_string:
-            family = "integer" if text.isdigit() else "numeric"
-            return Typed(_stored(text, "integer" if text.isdigit() else "double"), family, constant=text)
-        return Typed(literal(text), "unknown", constant=text)
+        if node.is_string:
+            return Typed(literal(text), "unknown", constant=text)
+        return _number(text, "integer" if text.isdigit() else "numeric")
 
     def boolean(self, node: exp.Expr) -> Typed:
         return Typed("1" if node.this else "0", "boolean")
@@ -311,31 +246,46 @@ class Translator:
 
     def negative(self, node: exp.Expr) -> Typed:
         inner = self.visit(node.this)
-        if inner.family not in _NUMBERS:
+        if inner.family not in NUMBERS:
             raise Untranslatable("a sign before what is no number")
-        return Typed(f"(-{inner.sql})", inner.family, f"-{inner.constant}" if inner.constant else None)
+        if inner.constant is not None:
+            return _number(inner.constant[1:] if inner.constant.startswith("-") else f"-{inner.constant}", inner.family)
+        return Typed(f"(-{inner.sql})", inner.family)
 
     def cast(self, node: exp.Expr) -> Typed:
         inner = self.visit(node.this)
         kind = node.args["to"]
-        family = _CAST_FAMILIES.get(kind.this)
+        family = CAST_FAMILIES.get(kind.this)
+        if isinstance(kind, exp.DataType) and kind.expressions:
+            raise Untranslatable(f"the cast {node.sql(dialect='postgres')}")
         if inner.family == "unknown":
             if family is None:
                 return inner  # a constant of an enum or a domain: it takes its neighbour's type
-            return Typed(inner.sql, family, inner.constant)
-        if family is None or kind.expressions:
-            raise Untranslatable(f"the cast {node.sql(dialect='postgres')}")
-        if family == inner.family or (family == "text" and inner.family == "enum"):
+            return self._typed_constant(str(inner.constant), family)
+        if inner.family == "null" and family is not None:
+            return Typed("NULL", "float" if family == "real" else family)
+        if family == inner.family or (inner.family, family) in (("enum", "text"), ("decimal", "numeric")):
             return inner
         if inner.family == "bpchar" and family == "text":  # PostgreSQL drops the padding here
             return Typed(f"rtrim({inner.sql}, ' ')", "text")
-        if inner.family == "integer" and family in ("numeric", "float"):
-            return Typed(inner.sql, family, inner.constant)
-        if inner.constant is not None and inner.family == "numeric" and family == "float":
-            return Typed(inner.sql, family, inner.constant)
-        if inner.family in ("numeric", "decimal") and family == "numeric":
+        if inner.family == "text" and kind.this == exp.DType.BPCHAR and inner.constant is None:
+            return Typed(inner.sql, "bpchar")
+        if inner.family == "integer" and isinstance(kind, exp.ObjectIdentifier) and inner.constant is not None:
             return inner
+        if inner.constant is not None and inner.family in ("integer", "numeric") and family in ("numeric", "float"):
+            return _number(inner.constant, family)
+        if inner.family == "integer" and family == "numeric":
+            return Typed(inner.sql, family)
+        if inner.family == "integer" and family == "float":  # rounds what a double can't hold, as PostgreSQL does
+            return Typed(f"CAST({inner.sql} AS REAL)", family)
         raise Untranslatable(f"the cast {node.sql(dialect='postgres')}")
+
+    def _typed_constant(self, text: str, family: str) -> Typed:
+        if family == "boolean":
+            raise Untranslatable(f"the constant {text!r} as a truth value")
+        if family == "real":
+            return _number(repr(codec("real").from_pg(text)) if _is_number(text) else text, "float")
+        return _number(text, family) if family in NUMBERS else Typed(literal(text), family, constant=text)
 
     def logical(self, node: exp.Expr) -> Typed:
         word = "AND" if isinstance(node, exp.And) else "OR"
@@ -376,21 +326,31 @@ class Translator:
             raise Untranslatable("ALL with another comparison than <>")
         return self._among(node.this, self._array(lists[0]), negated=True)
 
-    def _array(self, node: exp.Expr) -> list[exp.Expr]:
+    def _array(self, node: exp.Expr) -> list[Typed]:
+        """The items of a list; a cast of the whole list may only name the type they have."""
+        families = set()
         while isinstance(node, exp.Paren | exp.Cast):
+            if isinstance(node, exp.Cast):
+                kinds = node.args["to"].expressions
+                families |= {CAST_FAMILIES.get(kind.this) for kind in kinds} or {None}
             node = node.this
         if not isinstance(node, exp.Array) or not node.expressions:
             raise Untranslatable(f"{node.sql(dialect='postgres')} where a list of values is meant")
-        return list(node.expressions)
+        items = [self.visit(item) for item in node.expressions]
+        if families and families != {item.family for item in items}:
+            raise Untranslatable(f"{node.sql(dialect='postgres')} under a cast")
+        return items
 
     def among(self, node: exp.Expr) -> Typed:
         if not node.expressions:
             raise Untranslatable("IN without a list")
-        return self._among(node.this, node.expressions, negated=False)
+        return self._among(node.this, [self.visit(item) for item in node.expressions], negated=False)
 
-    def _among(self, left: exp.Expr, items: list[exp.Expr], *, negated: bool) -> Typed:
+    def _among(self, left: exp.Expr, items: list[Typed], *, negated: bool) -> Typed:
         tested = self.visit(left)
-        pairs = [self._pair(tested, self.visit(item)) for item in items]
+        if tested.constant is not None:
+            raise Untranslatable("a constant among other values")
+        pairs = [self._pair(tested, item) for item in items]
         word = "NOT IN" if negated else "IN"
         return Typed(f"({pairs[0][0].sql} {word} ({', '.join(pair[1].sql for pair in pairs)}))", "boolean")
 
@@ -444,16 +404,22 @@ class Translator:
 
     def absolute(self, node: exp.Expr) -> Typed:
         inner = self.visit(node.this)
-        if inner.family not in _NUMBERS:
+        if inner.family not in NUMBERS:
             raise Untranslatable("abs of what is no number")
         return Typed(f"abs({inner.sql})", inner.family)
 
     def coalesce(self, node: exp.Expr) -> Typed:
         items = [self.visit(item) for item in (node.this, *node.expressions)]
-        paired = [self._pair(items[0], item)[1] for item in items[1:]]
-        if items[0].family == "decimal":
+        first = next((item for item in items if item.constant is None and item.family != "null"), None)
+        if first is None:
+            raise Untranslatable("coalesce of constants")
+        if first.family == "decimal":
             raise Untranslatable("coalesce over decimals, which would lose their collation")
-        return Typed(f"coalesce({', '.join(item.sql for item in (items[0], *paired))})", items[0].family)
+        same = all(item.form == first.form for item in items if item.constant is None and item.family != "null")
+        first = first if same else replace(first, form="")
+        listed = ", ".join(item.sql if item.family == "null" else self._pair(first, item)[1].sql for item in items)
+        equal = all(item.same_equality for item in items)
+        return Typed(f"coalesce({listed})", first.family, form=first.form, same_equality=equal)
 
     def _text(self, node: exp.Expr) -> str:
         typed = self.visit(node)
@@ -468,8 +434,12 @@ class Translator:
         if left.constant is not None and right.constant is None:
             return self._constant_beside(left, right), self._padded(right)
         both = {left.family, right.family}
-        if both <= _NUMBERS or (len(both) == 1 and both <= _ORDERED | _EQUAL_ONLY) or both <= _TEXTS:
+        if left.constant is not None and not both <= NUMBERS:
+            raise Untranslatable("two constants beside each other")
+        if both <= NUMBERS or (len(both) == 1 and both <= _ORDERED | _EQUAL_ONLY) or both <= _TEXTS:
             return self._padded(left), self._padded(right)
+        if "null" in both and both <= {"null", *_ORDERED, *_EQUAL_ONLY}:
+            return left, right
         raise Untranslatable(f"{left.family} compared with {right.family}")
 
     def _padded(self, typed: Typed) -> Typed:
@@ -479,17 +449,43 @@ class Translator:
     def _constant_beside(self, constant: Typed, neighbour: Typed) -> Typed:
         assert constant.constant is not None  # noqa: S101 - both callers have looked
         family, text = neighbour.family, constant.constant
-        if family in _NUMBERS and constant.family in _NUMBERS | {"unknown"}:
-            form = neighbour.form if family == "numeric" and neighbour.form else "double"
-            return Typed(_stored(text, "integer" if text.lstrip("-").isdigit() else form), family)
-        if family == "decimal" and constant.family in _NUMBERS | {"unknown"}:
-            return Typed(_stored(text, "decimal"), family)
+        if family in NUMBERS and constant.family in NUMBERS | {"unknown"}:
+            if family == "numeric" and neighbour.form and not _is_integer(text):
+                return Typed(stored(text, neighbour.form), family)
+            return _number(text, "float" if "float" in (family, constant.family) else family)
+        if family == "decimal" and constant.family in NUMBERS | {"unknown"} and _is_number(text):
+            return Typed(stored(text, "decimal"), family)
         if constant.family not in (family, "unknown") and not {constant.family, family} <= _TEXTS | {"bpchar"}:
             raise Untranslatable(f"{family} compared with {constant.family}")
         if family == "bpchar":
             return Typed(literal(text.rstrip(" ")), family)
         if family in _TEXTS:
             return Typed(literal(text), family)
-        if family in _ORDERED:
-            return Typed(_stored(text, neighbour.form), family)
+        if family in _ORDERED and neighbour.form:
+            return Typed(stored(text, neighbour.form), family)
         raise Untranslatable(f"a constant beside {family}")
+
+
+def _number(text: str, family: str) -> Typed:
+    """A number's constant as SQL.
+
+    Raises:
+        Untranslatable: a double may not keep it apart from its neighbours.
+    """
+    if family == "float":
+        return Typed(stored("0" if text == "-0" else text, "double"), family, constant=text)
+    if _is_integer(text):
+        if int(text) not in range(-(2**63), 2**63):
+            raise Untranslatable(f"the constant {text}, which is no 64-bit integer")
+        return Typed(text, family, constant=text)
+    if not _is_number(text) or len(text.lstrip("-").replace(".", "").lstrip("0")) > _EXACT_DIGITS:
+        raise Untranslatable(f"the constant {text}, which a double does not hold")
+    return Typed(stored(text, "double"), family, constant=text)
+
+
+def _is_integer(text: str) -> bool:
+    return text.isascii() and text.removeprefix("-").isdigit() and len(text) < 30
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", text) is not None

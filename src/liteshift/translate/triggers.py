@@ -10,7 +10,8 @@ from liteshift.plan import Finding, Severity
 from liteshift.quoting import quote
 from liteshift.translate.columns import PlannedColumn, Report
 from liteshift.translate.constraints import lost
-from liteshift.translate.expressions import Untranslatable, translate_default
+from liteshift.translate.defaults import translate_default
+from liteshift.translate.expressions import Untranslatable
 from liteshift.translate.names import fold
 
 # The whole body: one assignment of the current time to one column, then RETURN NEW.
@@ -39,7 +40,9 @@ def trigger_statement(
         lost(report, "trigger", subject, "only triggers that keep the time of the last change are translated", instead)
         return ""
     try:
-        now = translate_default("now()", column.operand.family, column.operand.form)
+        now = translate_default(
+            "now()", column.operand.family, column.operand.form, column.source.type, column.source.typmod
+        )
     except Untranslatable as error:
         lost(report, "trigger", subject, f"not translated: {error}", instead)
         return ""

@@ -180,7 +180,8 @@ def _scalar(row: Scalar, profile: Profile) -> Target:
 
 def _base(name: str, typmod: int, profile: Profile) -> Target:
     if name == "numeric":
-        return _numeric(*_precision_and_scale(typmod), profile)
+        precision, scale = precision_and_scale(typmod) if typmod >= 0 else (None, None)
+        return _numeric(precision, scale, profile)
     if name == "varchar":
         if typmod < 0:
             return Target("VARCHAR", "text", "text", (_NO_NUL,))
@@ -196,9 +197,8 @@ def _base(name: str, typmod: int, profile: Profile) -> Target:
     raise Unsupported(f"liteshift does not know the type {name}")
 
 
-def _precision_and_scale(typmod: int) -> tuple[int | None, int | None]:
-    if typmod < 0:
-        return None, None
+def precision_and_scale(typmod: int) -> tuple[int, int]:
+    """What the modifier of a numeric says."""
     return (typmod - 4) >> 16 & 0xFFFF, ((typmod - 4) & 0x7FF ^ 1024) - 1024  # eleven bits, signed since PostgreSQL 15
 
 
