@@ -3,17 +3,19 @@
 A decimal that no double holds is exact text in a column with the collation DECIMAL (`app.functions`). Text knows no
 arithmetic, so `+`, `-`, `*` and sum() become functions that are exact, and whatever is compared or sorted carries the
 collation. Numbers of up to 15 digits stay doubles, and arithmetic brings them back to their decimal: 0.1 + 0.2 is 0.3.
+An expression is one or the other by its SQLAlchemy type; where both meet, the one is brought into the other's form.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Text, types
+from sqlalchemy import Column, Function, collate, type_coerce, types
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteTypeCompiler
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, FunctionFilter, Grouping
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, Case, FunctionFilter, Grouping
 
 from liteshift.app.types import Processor, is_exact, written
 from liteshift.codec import decimals
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _NOW = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"  # the stored form of a time; SQLite's clock has milliseconds
 _ARITHMETIC = {operators.add: "decimal_add", operators.sub: "decimal_sub", operators.mul: "decimal_mul"}
+_CHOOSING = ("coalesce", "ifnull", "nullif")
 _INEXACT = (operators.truediv, operators.floordiv, operators.mod)
 
 
@@ -46,23 +49,21 @@ class Compiler(SQLiteCompiler):
     """Queries and changes."""
 
     def visit_bindparam(self, bindparam: Any, *arguments: Any, **words: Any) -> Any:
-        if bindparam._is_crud and not isinstance(bindparam.type, Written):
-            finish = written(self._engine_type(bindparam.type))
-            if finish is not None:
-                bindparam = bindparam._with_binary_element_type(Written(bindparam.type, finish))
-        return super().visit_bindparam(bindparam, *arguments, **words)
+        return super().visit_bindparam(
+            self._written(bindparam) if bindparam._is_crud else bindparam, *arguments, **words
+        )
 
     def visit_binary(self, binary: Any, override_operator: Any = None, *arguments: Any, **words: Any) -> Any:
         operator = override_operator or binary.operator
-        if self._is_decimal(binary) and operator in _ARITHMETIC:
+        if operator in _ARITHMETIC and self._is_decimal(binary):
             parts = ", ".join(self.process(side, **words) for side in (binary.left, binary.right))
             text = f"{_ARITHMETIC[operator]}({parts})"
             return f"({text} COLLATE DECIMAL)" if self._is_exact(binary) else f"CAST({text} AS NUMERIC)"
-        if self._is_exact(binary.left) or self._is_exact(binary.right):
-            if operator in _ARITHMETIC or operator in _INEXACT:
-                raise CompileError(f"SQLite can't work out {binary} exactly: do it in Python, or cast to Float first")
-            if operators.is_comparison(operator):
-                binary = self._by_value(binary)
+        exact = self._is_exact(binary.left) or self._is_exact(binary.right)
+        if exact and (operator in _ARITHMETIC or operator in _INEXACT):
+            raise CompileError(f"SQLite can't work out {binary} exactly: do it in Python, or cast to Float first")
+        if operators.is_comparison(operator) and operator is not operators.json_getitem_op:
+            binary = self._comparable(binary, exact)
         return super().visit_binary(binary, override_operator, *arguments, **words)
 
     def visit_neg_unary_operator(self, unary: Any, operator: Any, **words: Any) -> Any:
@@ -71,10 +72,23 @@ class Compiler(SQLiteCompiler):
         return self._generate_generic_unary_operator(unary, "-", **words)
 
     def visit_case(self, clause: Any, **words: Any) -> Any:
-        text = super().visit_case(clause, **words)
-        return f"{text} COLLATE DECIMAL" if self._is_exact(clause) else text
+        exact = self._is_exact(clause)
+        whens = [(when, self._in_form(then, exact)) for when, then in clause.whens]
+        default = None if clause.else_ is None else self._in_form(clause.else_, exact)
+        text = super().visit_case(Case(*whens, value=clause.value, else_=default), **words)
+        return f"{text} COLLATE DECIMAL" if exact else text
+
+    def visit_cast(self, cast: Any, **words: Any) -> Any:
+        kind = self._engine_type(cast.type)
+        if not isinstance(kind, types.Numeric) or kind.precision is None:
+            return super().visit_cast(cast, **words)
+        text = f"decimal_round({self.process(cast.clause, **words)}, {kind.scale or 0})"
+        return f"({text} COLLATE DECIMAL)" if is_exact(kind) else f"CAST({text} AS NUMERIC)"
 
     def visit_function(self, func: Any, *arguments: Any, unfinished: bool = False, **words: Any) -> str:
+        if func.name.lower() in _CHOOSING:
+            choices = [self._in_form(choice, self._is_exact(func)) for choice in func.clauses]
+            func = Function(func.name, *choices, type_=func.type)
         text = super().visit_function(func, *arguments, **words)
         return text if unfinished else self._finished(func, text)
 
@@ -86,7 +100,7 @@ class Compiler(SQLiteCompiler):
         return text if unfinished else self._finished(funcfilter, text)
 
     def visit_sum_func(self, func: Any, **words: Any) -> str:
-        name = "sum" if self._of_column(func) or not self._is_decimal(func) else "decimal_sum"
+        name = "sum" if self._of_doubles(func) or not self._is_decimal(func) else "decimal_sum"
         return f"{name}{self.function_argspec(func, **words)}"
 
     def visit_now_func(self, fn: Any, **words: Any) -> str:
@@ -98,17 +112,31 @@ class Compiler(SQLiteCompiler):
     def visit_localtimestamp_func(self, func: Any, **words: Any) -> str:
         return _NOW
 
+    def visit_json_getitem_op_binary(self, binary: Any, operator: Any, *arguments: Any, **words: Any) -> Any:
+        # `->` is NULL where there is nothing, as in PostgreSQL; SQLAlchemy's own words say JSON's null there.
+        if isinstance(binary.type, types.JSON):
+            return f"({self.process(binary.left, **words)} -> {self.process(binary.right, **words)})"
+        return super().visit_json_getitem_op_binary(binary, operator, *arguments, **words)
+
+    def visit_json_path_getitem_op_binary(self, binary: Any, operator: Any, *arguments: Any, **words: Any) -> Any:
+        return self.visit_json_getitem_op_binary(binary, operator, *arguments, **words)
+
+    def _written(self, bindparam: Any) -> Any:
+        """A parameter as a column stores it."""
+        finish = None if isinstance(bindparam.type, Written) else written(self._engine_type(bindparam.type))
+        return bindparam._with_binary_element_type(Written(bindparam.type, finish)) if finish else bindparam
+
     def _finished(self, element: Any, text: str) -> str:
-        """A function's result as a stored value of its type."""
+        """A function's result in the form of its type."""
         func = element.func if isinstance(element, FunctionFilter) else element
         if self._is_exact(func):
             return f"{text} COLLATE DECIMAL"
         if getattr(func, "name", "").lower() != "sum" or not self._is_decimal(func):
             return text
         scale = getattr(self._engine_type(func.type), "scale", None) or 0
-        return f"round({text}, {scale})" if self._of_column(func) else f"CAST({text} AS NUMERIC)"
+        return f"round({text}, {scale})" if self._of_doubles(func) else f"CAST({text} AS NUMERIC)"
 
-    def _of_column(self, func: Any) -> bool:
+    def _of_doubles(self, func: Any) -> bool:
         """Whether a sum is of a column of doubles, which SQLite does well enough, and fast."""
         (argument,) = func.clauses
         return isinstance(argument, Column) and not self._is_exact(func)
@@ -135,17 +163,27 @@ class Compiler(SQLiteCompiler):
         kind = getattr(element, "type", None)
         return kind is not None and is_exact(self._engine_type(kind))
 
-    def _by_value(self, binary: Any) -> Any:
-        """A comparison of texts under the collation, which a column brings along."""
-        left, right = self._as_text(binary.left), self._as_text(binary.right)
-        if not isinstance(left, Column | BindParameter):
-            left = left.collate("DECIMAL")
+    def _comparable(self, binary: Any, exact: bool) -> Any:
+        """A comparison in one form: of exact decimals under the collation, which a column brings along."""
+        left, right = binary.left, binary.right
+        if isinstance(left, Column) and isinstance(left.type, types.JSON) and isinstance(right, BindParameter):
+            right = self._written(right)
+        if exact:
+            left, right = self._in_form(left, True), self._in_form(right, True)
+            if not isinstance(left, Column | BindParameter):
+                left = collate(type_coerce(left, types.Text()), "DECIMAL")
+        if left is binary.left and right is binary.right:
+            return binary
         return BinaryExpression(left, right, binary.operator, type_=binary.type, modifiers=binary.modifiers)
 
-    def _as_text(self, side: Any) -> Any:
-        expanding = isinstance(side, BindParameter) and side.expanding
+    def _in_form(self, side: Any, exact: bool) -> Any:
+        """A number as exact text, or as a double."""
         number = isinstance(getattr(side, "type", None), types.Integer | types.Numeric | types.Float)
-        return side.cast(Text) if number and not expanding and not self._is_exact(side) else side
+        if not number or self._is_exact(side) == exact or (isinstance(side, BindParameter) and side.expanding):
+            return side
+        if not exact and isinstance(side, BindParameter):
+            return side._with_binary_element_type(types.Float())
+        return sql_cast(side, types.Text() if exact else types.Float())
 
 
 class TypeCompiler(SQLiteTypeCompiler):

@@ -113,8 +113,11 @@ class LiteNumeric(types.Numeric[Any]):
         scale = self.scale or 0
 
         def process(value: Any) -> Any:
-            number = decimals.padded(decimals.number(value), scale)
-            return number if self.asdecimal else float(number)
+            if not self.asdecimal:
+                return float(value)
+            shortest = Decimal(repr(value)) if isinstance(value, float) else decimals.number(value)
+            within = shortest.is_finite() and int(shortest.as_tuple().exponent) >= -scale
+            return decimals.padded(shortest if within else decimals.number(value), scale)
 
         return _unless_null(process)
 
@@ -124,7 +127,9 @@ def _decimal(value: Any) -> Decimal:
 
 
 class LiteFloat(types.Float[Any]):
-    """A double. NaN, which SQLite would take for NULL, is refused."""
+    """A double, or a single where the precision says so. NaN, which SQLite would take for NULL, is refused."""
+
+    single = False
 
     def bind_processor(self, dialect: Dialect) -> Processor:
         """The same number."""
@@ -137,29 +142,53 @@ class LiteFloat(types.Float[Any]):
 
         return _unless_null(process)
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        """The number; of a single the shortest that stands for it, which is what PostgreSQL prints."""
+        read: Processor | None = super().result_processor(dialect, coltype)
+        return _unless_null(lambda value: _process(read)(_shortest(value))) if self.is_single() else read
+
+    def is_single(self) -> bool:
+        """Whether PostgreSQL's type is `real`."""
+        return self.single or (self.precision is not None and self.precision <= 24)
+
+
+def _shortest(value: float) -> float:
+    try:
+        return float(floats.single_to_pg(value))
+    except ValueError:
+        return value  # worked out, not stored
+
+
+class LiteReal(LiteFloat):
+    """A single."""
+
+    single = True
+
 
 class LiteJSON(sqlite.JSON[Any]):
     """JSON text; what of it SQLite would rewrite as a number is written as a blob (see `written`)."""
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
-        """The JSON value."""
-        load = _process(super().result_processor(dialect, coltype))
-        to_pg = codec("json").to_pg
-        return _unless_null(lambda value: load(to_pg(value) if not isinstance(value, float) else repr(value)))
-
-
-class LiteJSONB(LiteJSON):
-    """PostgreSQL's jsonb: equal values are equal texts, so that a filter by value finds them."""
-
     def bind_processor(self, dialect: Dialect) -> Processor:
-        """The text: keys in jsonb's order, numbers in full."""
+        """The text; of what PostgreSQL keeps as jsonb, the same for equal values, so that a filter finds them."""
         dump = _process(super().bind_processor(dialect))
+        if not isinstance(self._variant_mapping.get("postgresql", self), LiteJSONB | postgresql.JSONB):
+            return dump
 
         def process(value: Any) -> Any:
             text = dump(value)
             return jsonb.canonical(json.loads(text)) if isinstance(text, str) else text
 
         return process
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
+        """The JSON value."""
+        load = _process(super().result_processor(dialect, coltype))
+        to_pg = codec("json").to_pg
+        return _unless_null(lambda value: load(repr(value) if isinstance(value, float) else to_pg(value)))
+
+
+class LiteJSONB(LiteJSON):
+    """PostgreSQL's jsonb."""
 
 
 class LiteARRAY(types.ARRAY[Any]):
@@ -212,11 +241,16 @@ def _as_text(stored: Any) -> Any:
 def written(kind: TypeEngine[Any]) -> Processor | None:
     """What becomes of a stored value when it is written into a column; None for nothing.
 
-    A number is rounded to the column's scale, and refused where it is too large, as PostgreSQL does.
+    As PostgreSQL does it: a number is rounded to the column's scale or to a single, and refused where it is too large;
+    a text in CHAR(n) is padded.
     """
     if isinstance(kind, types.JSON):
         from_pg = codec("json").from_pg
         return lambda text: from_pg(text) if isinstance(text, str) else text
+    if isinstance(kind, types.CHAR):
+        return _unless_null(lambda text: text.ljust(kind.length or 0))
+    if isinstance(kind, LiteFloat) and kind.is_single():
+        return _unless_null(lambda number: floats.single_from_pg(repr(number)) if math.isfinite(number) else number)
     if not isinstance(kind, types.Numeric) or kind.precision is None:
         return None
     scale, whole, exact = kind.scale or 0, kind.precision - (kind.scale or 0), is_exact(kind)
@@ -238,6 +272,7 @@ COLSPECS: dict[type[TypeEngine[Any]], type[TypeEngine[Any]]] = {
     postgresql.INTERVAL: LiteInterval,
     types.Numeric: LiteNumeric,
     types.Float: LiteFloat,
+    types.REAL: LiteReal,
     types.JSON: LiteJSON,
     postgresql.JSONB: LiteJSONB,
     types.ARRAY: LiteARRAY,

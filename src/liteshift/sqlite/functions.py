@@ -1,6 +1,6 @@
 """What a migrated file may need beyond SQLite's own: the collation DECIMAL, and exact arithmetic for its columns.
 
-The names are those of SQLite's own extension for decimals (ext/misc/decimal.c).
+The names are those of SQLite's own extension for decimals (ext/misc/decimal.c), which has no decimal_round.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ def register(connection: dbapi.Connection) -> None:
     """Give a connection the collation and the functions; SQLAlchemy's engines of ours have them already.
 
     - `COLLATE DECIMAL` orders texts by the numbers they are;
-    - `decimal_add(a, b)`, `decimal_sub(a, b)`, `decimal_mul(a, b)` and the aggregate `decimal_sum(a)` give texts of
-      exact numbers.
+    - `decimal_add(a, b)`, `decimal_sub(a, b)`, `decimal_mul(a, b)`, `decimal_round(a, scale)` and the aggregate
+      `decimal_sum(a)` give texts of exact numbers.
     """
     connection.create_collation("DECIMAL", decimals.compare)
     for name, operation in (("add", decimals.add), ("sub", decimals.subtract), ("mul", decimals.multiply)):
         connection.create_function(f"decimal_{name}", 2, _of_two(operation), deterministic=True)
+    connection.create_function("decimal_round", 2, _round, deterministic=True)
     connection.create_window_function("decimal_sum", 1, _Sum)
 
 
@@ -37,6 +38,10 @@ def _of_two(operation: Callable[[Decimal, Decimal], Decimal]) -> Callable[[Numbe
         return decimals.text(operation(decimals.number(left), decimals.number(right)))
 
     return run
+
+
+def _round(value: Number, scale: int) -> str | None:
+    return None if value is None else decimals.text(decimals.rounded(decimals.number(value), scale))
 
 
 class _Sum:
