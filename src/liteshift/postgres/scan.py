@@ -31,6 +31,7 @@ from liteshift.assessment import (
 from liteshift.catalog import Name
 from liteshift.errors import LiteshiftError
 from liteshift.postgres.connect import translate_error
+from liteshift.postgres.read import copy_out
 
 Row = dict[str, Any]
 
@@ -124,10 +125,11 @@ class PostgresSurvey:
         Raises:
             LiteshiftError: they can't be read; the other questions still can be asked.
         """
-        query = sql.SQL("COPY /* liteshift */ (SELECT {} FROM {} LIMIT {}) TO STDOUT").format(
+        query = sql.SQL("SELECT {} FROM {} LIMIT {}").format(
             sql.SQL(", ").join(map(sql.Identifier, columns)), _rows_of(question), sql.Literal(rows)
         )
-        with self._try(str(question.table)), self._connection.cursor() as cursor, cursor.copy(query) as copy:
+        statement = copy_out(self._connection, query)
+        with self._try(str(question.table)), self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             return [bytes(line) for line in copy]
 
     def _statements(self, schema: str, columns: Sequence[str], has_info: bool) -> Statements:

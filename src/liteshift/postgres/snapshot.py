@@ -12,6 +12,7 @@ from psycopg import sql
 from liteshift.catalog import Catalog, Name
 from liteshift.errors import LiteshiftError
 from liteshift.postgres.connect import connect, label, translate_error
+from liteshift.postgres.read import copy_out
 from liteshift.postgres.scan import PostgresSurvey
 from liteshift.postgres.schema import read_catalog
 
@@ -85,10 +86,10 @@ class PostgresSnapshot:
 
     def lines(self, table: Name, columns: Sequence[str], *, with_children: bool) -> Iterator[bytes]:
         """Every row in COPY's text format, as the heap has them."""
-        query = sql.SQL("COPY /* liteshift */ (SELECT {} FROM {} {}) TO STDOUT").format(
+        query = sql.SQL("SELECT {} FROM {} {}").format(
             sql.SQL(", ").join(map(sql.Identifier, columns)), sql.SQL("" if with_children else "ONLY"), _table(table)
         )
-        with self._connection.cursor() as cursor, cursor.copy(query) as copy:
+        with self._connection.cursor() as cursor, cursor.copy(copy_out(self._connection, query)) as copy:
             while data := copy.read():
                 yield bytes(data)
 
