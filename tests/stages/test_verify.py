@@ -186,3 +186,44 @@ def test_too_many_differences_are_not_repaired(database: str, tmp_path: Path) ->
     _spoil(path, "UPDATE t SET a = -a")
     with pytest.raises(DifferencesFound, match="too many"):
         migration.repair(PostgresSource(database), SqliteTarget(path), Choices(), undo=tmp_path / "u", progress=silent)
+
+
+def test_rejected_rows_are_no_differences_however_many(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE t AS SELECT g AS id, CASE WHEN g % 2 = 0 THEN 'NaN' ELSE '1' END::float8 AS f"
+            " FROM generate_series(1, 60000) g"
+        )
+        connection.execute("ALTER TABLE t ADD PRIMARY KEY (id)")
+    path = tmp_path / "t.db"
+    report = migration.migrate(
+        PostgresSource(database), SqliteTarget(path), Choices(),
+        rejects=tmp_path / "r", overwrite=False, progress=silent,
+    )  # fmt: skip
+    assert (report.verdict.equal, report.rejected, report.verdict.tables[0].rejected) == (True, 30000, 30000)
+    _spoil(path, "UPDATE t SET f = 2 WHERE id = 7", "DELETE FROM t WHERE id = 9", "INSERT INTO t VALUES (0, 1)")
+    found = _differences(_verify(database, path))["t"]
+    assert sorted((item.kind, item.key["id"]) for item in found) == [
+        ("different", "7"),
+        ("extra", "0"),
+        ("missing", "9"),
+    ]
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_many_differences_are_named_for_what_they_are(database: str, tmp_path: Path, keyed: bool) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE t AS SELECT g AS id, g AS a FROM generate_series(1, 60000) g")
+        if keyed:
+            connection.execute("ALTER TABLE t ADD PRIMARY KEY (id)")
+    path = tmp_path / "t.db"
+    migration.migrate(
+        PostgresSource(database), SqliteTarget(path), Choices(),
+        rejects=tmp_path / "r", overwrite=False, progress=silent,
+    )  # fmt: skip
+    _spoil(path, "UPDATE t SET a = a + 1 WHERE id > 100")
+    (table,) = _verify(database, path).tables
+    assert table.more and not table.equal
+    kinds = {item.kind for item in table.differences}
+    assert kinds == ({"different"} if keyed else {"missing"})
+    assert all(int(str(item.key["id"])) > 100 for item in table.differences)

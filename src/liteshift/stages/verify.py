@@ -81,8 +81,11 @@ class Comparison:
         source, target = self._sum(self._source()), self._sum(self._target())
         suspect = {at for at in range(_BUCKETS) if source.buckets[at] != target.buckets[at]}
         rejected, differences, more = 0, list[Difference](), False
-        if suspect or source.count != target.count:
-            rejected, differences, more = self._look_closely(suspect)
+        if suspect:
+            rejected, suspect = self._without_rejected(suspect, target)
+            chosen = set(sorted(suspect)[: max(1, _HOLD * _BUCKETS // max(source.count, target.count))])
+            more = len(chosen) < len(suspect)
+            differences = self._look_closely(chosen, others_differ=more)
         self._progress(Step("verify", str(self._table.source), source.count, source.count))
         return VerifiedTable(
             source=str(self._table.source),
@@ -112,30 +115,41 @@ class Comparison:
                 self._progress(Step("verify", name, sums.count // 2, total if total >= 0 else None))
         return sums
 
-    def _look_closely(self, suspect: set[int]) -> tuple[int, list[Difference], bool]:
-        """The rows of the suspect buckets, matched by key; also how many of the source's can't be carried."""
-        rejected = 0
-        only_source: Counter[Line] = Counter()
-        only_target: Counter[Line] = Counter()
-        full = False
+    def _without_rejected(self, suspect: set[int], target: Sums) -> tuple[int, set[int]]:
+        """How many rows of the suspect buckets can't be carried, and which buckets differ without those."""
+        rejected, carried = 0, Sums()
         for line in self._source():
             if hash(line) & _MASK in suspect:
-                if not self._carried(line):
+                if self._carried(line):
+                    carried.add(line)
+                else:
                     rejected += 1
-                elif len(only_source) < _HOLD:
-                    only_source[line] += 1
-                else:
-                    full = True
+        return rejected, {at for at in suspect if carried.buckets[at] != target.buckets[at]}
+
+    def _look_closely(self, chosen: set[int], *, others_differ: bool) -> list[Difference]:
+        """The rows of some buckets that differ, matched by key."""
+        missing, extra = Counter[Line](), Counter[Line]()
+        for line in self._source():
+            if hash(line) & _MASK in chosen and self._carried(line):
+                missing[line] += 1
         for line in self._target():
-            if hash(line) & _MASK in suspect:
-                if only_source.get(line, 0) > 0:
-                    only_source[line] -= 1
-                elif len(only_target) < _HOLD:
-                    only_target[line] += 1
+            if hash(line) & _MASK in chosen:
+                if missing[line] > 0:
+                    missing[line] -= 1
                 else:
-                    full = True
-        self.missing, self.extra = list(only_source.elements()), list(only_target.elements())
-        return rejected, self._match(self.missing, self.extra), full
+                    extra[line] += 1
+        self.missing, self.extra = list(missing.elements()), list(extra.elements())
+        if others_differ and self._table.key:
+            self._find_counterparts()
+        return self._match(self.missing, self.extra)
+
+    def _find_counterparts(self) -> None:
+        """A changed row's two lines are in two buckets: look for those that are in none of the chosen ones."""
+        missing, extra = ({self._key(line) for line in lines} for lines in (self.missing, self.extra))
+        if wanted := extra - missing:
+            self.missing += [line for line in self._source() if self._key(line) in wanted and self._carried(line)]
+        if wanted := missing - extra:
+            self.extra += [line for line in self._target() if self._key(line) in wanted]
 
     def _carried(self, line: Line) -> bool:
         try:
