@@ -13,7 +13,10 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import (
     ARRAY,
     CHAR,
@@ -57,7 +60,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import CompileError, IntegrityError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
-from liteshift.app.engines import make_tool_engine
+from liteshift.app.engines import make_engines, make_tool_engine
 
 
 class Colour(enum.Enum):
@@ -139,7 +142,6 @@ class Thing(Base):
     pg_blob = mapped_column(postgresql.BYTEA)
     pg_double = mapped_column(postgresql.DOUBLE_PRECISION)
     pg_enum = mapped_column(postgresql.ENUM("low", "high", name="height"))
-    doubled = mapped_column(Integer, Computed("integer * 2", persisted=True))
     made_at = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
@@ -191,6 +193,7 @@ class Note(Base):
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     document_id: Mapped[UUID | None]
     number: Mapped[int | None] = mapped_column(SmallInteger)
+    doubled: Mapped[int | None] = mapped_column(Computed("number * 2", persisted=True))
 
 
 # ---- the rows -----------------------------------------------------------------------------------------------------
@@ -306,23 +309,83 @@ class Move:
             return [tuple(row) for row in session.execute(statement)]
 
 
+def revisions(folder: Path, engine: Engine, *texts: str) -> Config:
+    """Alembic with these revisions, on a database."""
+    (folder / "versions").mkdir(exist_ok=True)
+    (folder / "env.py").write_text(ENVIRONMENT)
+    for number, revision in enumerate(texts):
+        (folder / "versions" / f"revision_{number}.py").write_text(revision)
+    config = Config(attributes={"engine": engine, "metadata": Base.metadata})
+    config.set_main_option("script_location", str(folder))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+ENVIRONMENT = """
+from alembic import context
+from liteshift.app.revisions import keep_last_ids
+
+engine, metadata = (context.config.attributes[name] for name in ("engine", "metadata"))
+keep = keep_last_ids(engine)
+with engine.connect() as connection:
+    context.configure(
+        connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=True,
+        on_version_apply=keep,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+FIRST = """
+from alembic import context, op
+
+revision, down_revision = "0001", None
+
+def upgrade():
+    context.config.attributes["metadata"].create_all(op.get_bind())
+"""
+SECOND = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "0002", "0001"
+
+def upgrade():
+    op.add_column("documents", sa.Column("title", sa.String(20), nullable=False, server_default="none"))
+    with op.batch_alter_table("things") as batch:
+        batch.alter_column("short", existing_type=sa.String(50), type_=sa.String(80))
+        batch.add_column(sa.Column("rate", sa.Numeric(30, 10), server_default="0"))
+        batch.create_index("ix_things_rate", ["rate"])
+    with op.batch_alter_table("lines", recreate="always") as batch:
+        batch.create_check_constraint("positive", "amount > '0'")
+
+def downgrade():
+    with op.batch_alter_table("lines", recreate="always") as batch:
+        batch.drop_constraint("positive", type_="check")
+    with op.batch_alter_table("things") as batch:
+        batch.drop_index("ix_things_rate")
+        batch.drop_column("rate")
+        batch.alter_column("short", existing_type=sa.String(80), type_=sa.String(50))
+    op.drop_column("documents", "title")
+"""
+
+
 @pytest.fixture(scope="module")
 def move(
     source: str, tmp_path_factory: pytest.TempPathFactory, migrate: Callable[..., dict[str, Any]]
 ) -> Iterator[Move]:
-    """The models on PostgreSQL, filled, and moved."""
-    postgres = make_tool_engine(_url(source))
-    Base.metadata.create_all(postgres)
-    fill(postgres)
+    """The models on PostgreSQL, made by their first revision, filled, and moved."""
+    postgres = make_engines(_url(source))
+    command.upgrade(revisions(tmp_path_factory.mktemp("revisions"), postgres.writer, FIRST), "0001")
+    fill(postgres.writer)
     file = tmp_path_factory.mktemp("sqlalchemy") / "app.db"
     plan = migrate(source, file, "sqlalchemy")
-    yield Move(postgres, make_tool_engine(f"sqlite:///{file}"), file, plan)
+    sqlite = make_engines(f"sqlite:///{file}")
+    yield Move(postgres.writer, sqlite.reader, file, plan)
     postgres.dispose()
+    sqlite.dispose()
 
 
 def _url(conninfo: str) -> str:
-    import psycopg
-
     parts = psycopg.conninfo.conninfo_to_dict(conninfo)
     return f"postgresql://{parts['user']}:{parts['password']}@{parts['host']}:{parts['port']}/{parts['dbname']}"
 
@@ -473,7 +536,7 @@ def test_inserts_and_updates_go_on(move: Move, writer: Engine) -> None:
         assert session.scalars(select(Node.id).where(Node.name == "new")).one() == 7
         assert session.scalars(select(func.max(Note.id))).one() == 3
         assert abs(datetime.now(UTC) - things[0].made_at) < timedelta(minutes=10)
-        assert things[0].doubled == things[0].integer * 2
+        assert session.scalars(select(Note.doubled).where(Note.number == 2)).one() == 4
         for thing in things:
             thing.short = "changed"
         session.commit()
@@ -581,3 +644,38 @@ def test_the_plan_names_what_is_lost(move: Move) -> None:
         *("moments", "amounts", "words", "blobs", "flags", "uuids"),
     ]
     assert lost == {f"public.things.{name}" for name in named} | {"public.lines.amount"}
+
+
+# ---- Alembic ------------------------------------------------------------------------------------------------------
+
+
+def test_alembic_finds_no_difference(move: Move, tmp_path: Path) -> None:
+    command.check(revisions(tmp_path, move.sqlite, FIRST))
+    assert move.both(text("SELECT version_num FROM alembic_version")) == [("0001",)]
+
+
+def test_revisions_go_on(move: Move, writer: Engine, tmp_path: Path) -> None:
+    migrations = make_tool_engine(f"sqlite:///{tmp_path / 'app.db'}", foreign_keys=False)
+    config = revisions(tmp_path, migrations, FIRST, SECOND)
+    everything = select(*COLUMNS).order_by(Thing.id)
+    with pytest.warns(UserWarning, match="Unnamed CHECK constraint"):  # the rules of the value contract go
+        command.upgrade(config, "0002")
+    assert repr(move.run(writer, everything)) == repr(move.both(everything))
+    with Session(writer) as session:
+        session.add(Thing(short="z" * 80, exact=Decimal("12345678901234.567891")))
+        session.commit()
+        session.execute(text("UPDATE things SET rate = '20.5' WHERE id = 1"))
+        session.execute(text("UPDATE things SET rate = '3.5' WHERE id = 2"))
+        assert session.scalars(text("SELECT id FROM things WHERE rate > '0' ORDER BY rate")).all() == [2, 1]
+        assert session.scalars(select(func.max(Thing.id))).one() == SIZE + 2  # one id was given and is gone
+        session.rollback()
+    for broken in (Thing(small=13), Line(document_id=UUID(int=3), number=7, amount=Decimal(-1))):
+        with Session(writer) as session, pytest.raises(IntegrityError):
+            session.add(broken)
+            session.commit()
+    with writer.begin() as connection:
+        connection.execute(text("DELETE FROM things WHERE short LIKE 'zzzz%' AND id > 40"))
+    command.downgrade(config, "0001")
+    (tmp_path / "versions" / "revision_1.py").unlink()
+    command.check(config)
+    assert repr(move.run(writer, everything)) == repr(move.both(everything))
