@@ -47,6 +47,7 @@ FAULTS = [
     ("UPDATE kept SET f = 0.1 + 1.4e-17 WHERE id = 1", "kept", ["different"]),
     ("UPDATE kept SET r = 0.1 WHERE id = 1", "kept", ["different"]),  # the double 0.1, not the single one
     ("UPDATE kept SET n = 1.11 WHERE id = 1", "kept", ["different"]),
+    ("UPDATE kept SET n = 1.1000001 WHERE id = 1", "kept", ["different"]),
     ("UPDATE kept SET e = '1.1' WHERE id = 1", "kept", ["different"]),
     ("UPDATE kept SET t = 'a' WHERE id = 1", "kept", ["different"]),
     ("UPDATE kept SET t = NULL WHERE id = 2", "kept", ["different"]),

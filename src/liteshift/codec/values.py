@@ -125,7 +125,10 @@ def _numeric_from_pg(text: str) -> int | float:
 def _numeric_to_pg(scale: int, value: SqliteValue) -> str:
     if not isinstance(value, int | float):
         raise ValueError(f"a number expected, found {value!r}")
-    return decimals.text(decimals.rounded(decimals.number(value), scale))
+    exact = decimals.number(value)
+    if decimals.rounded(exact, scale) != exact:
+        raise ValueError(f"no more than {scale} digits after the point expected, found {value!r}")
+    return decimals.text(decimals.rounded(exact, scale))
 
 
 def _decimal_from_pg(scale: int, text: str) -> str:
