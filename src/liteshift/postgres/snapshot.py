@@ -36,7 +36,8 @@ class PostgresSource:
         try:
             connection.execute("BEGIN /* liteshift */ ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             position = connection.execute(
-                "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text"
+                "SELECT /* liteshift */ CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
+                " ELSE pg_current_wal_lsn() END::text"
             ).fetchone()
             yield PostgresSnapshot(connection, str(position[0]) if position else "")
         except psycopg.Error as error:
