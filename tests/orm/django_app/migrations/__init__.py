@@ -1,0 +1,1 @@
+"""What was applied before the move."""
