@@ -31,6 +31,8 @@ def assess(source: str | None, choices: Choices, deep: bool, html: Path | None, 
 
     Looks at the schema, the rows, the server's settings, the application's own SQL where pg_stat_statements keeps it,
     and how much is written. Changes nothing; SELECT on the tables is enough.
+
+    SOURCE is a PostgreSQL URL, a conninfo string or service=NAME; without it, the environment's LITESHIFT_SOURCE.
     """
     with render.progress(as_json_lines=False, quiet=as_json) as progress:
         found = stage.assess(open_source(source), choices, deep=deep, progress=progress)

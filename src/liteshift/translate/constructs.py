@@ -63,7 +63,7 @@ TEXT_ORDER = _construct(
 )  # fmt: skip
 DECIMAL_SUM = _construct(
     "sums of numeric", DIFFERS, REWRITE,
-    "sums of whole cents: SQLite adds in floating point, and 0.1 + 0.2 is not 0.3 there",
+    "decimal_sum(), which the engines of liteshift.app write: SQLite adds doubles, and 0.1 + 0.2 is not 0.3",
     "SELECT sum(price) FROM t",
 )  # fmt: skip
 DIVISION = _construct(
