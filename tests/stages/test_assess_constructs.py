@@ -23,21 +23,24 @@ from liteshift.translate.workload import judge, known
 IN_TREE = [one for one in vars(constructs).values() if isinstance(one, Construct)]
 
 POSTGRES = """
+CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE TABLE t (
-    id serial PRIMARY KEY, name text, price numeric(10, 2), made timestamp, tags int[], doc jsonb, flag boolean);
-INSERT INTO t (name, price, made, tags, doc, flag) VALUES
-    ('a', 3, '2026-01-02', '{1,2}', '{"a": 1}', true), (NULL, 0.1, now(), '{}', '{}', false),
-    ('B', 0.2, '2026-01-02', '{}', '{}', false);
+    id serial PRIMARY KEY, name text, price numeric(10, 2), made timestamp, tags int[], doc jsonb, flag bool, mood mood
+);
+INSERT INTO t (name, price, made, tags, doc, flag, mood) VALUES
+    ('a', 3, '2026-01-02', '{1,2}', '{"a": 1}', true, 'sad'),
+    (NULL, 0.1, now(), '{}', '{}', false, 'happy'),
+    ('B', 0.2, '2026-01-02', '{}', '{}', false, 'sad');
 CREATE MATERIALIZED VIEW m AS SELECT 1 AS x;
 CREATE FUNCTION own_function(int) RETURNS int LANGUAGE sql AS 'SELECT 1'
 """
 SQLITE = """
 CREATE TABLE t (
-    id integer PRIMARY KEY, name text, price numeric(10, 2), made datetime, tags json, doc json, flag boolean);
-INSERT INTO t (name, price, made, tags, doc, flag) VALUES
-    ('a', 3, '2026-01-02 00:00:00.000000', '[1, 2]', '{"a": 1}', 1),
-    (NULL, 0.1, '2026-01-03 00:00:00.000000', '[]', '{}', 0),
-    ('B', 0.2, '2026-01-02 00:00:00.000000', '[]', '{}', 0);
+    id integer PRIMARY KEY, name text, price numeric(10, 2), made datetime, tags json, doc json, flag, mood text);
+INSERT INTO t (name, price, made, tags, doc, flag, mood) VALUES
+    ('a', 3, '2026-01-02 00:00:00.000000', '[1, 2]', '{"a": 1}', 1, 'sad'),
+    (NULL, 0.1, '2026-01-03 00:00:00.000000', '[]', '{}', 0, 'happy'),
+    ('B', 0.2, '2026-01-02 00:00:00.000000', '[]', '{}', 0, 'sad');
 """
 
 

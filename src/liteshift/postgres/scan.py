@@ -35,8 +35,8 @@ from liteshift.postgres.read import copy_out
 
 Row = dict[str, Any]
 
-_MOST_STATEMENTS = 5000
-_LONGEST_TEXT = 20_000  # characters of a statement that are looked at
+_MOST_STATEMENTS = 2000
+_LONGEST_TEXT = 10_000  # characters of a statement that are looked at
 _MARK = "/* liteshift */"  # in each of our own statements on the user's tables, which are not the application's
 _HIDDEN = "<insufficient privilege>"
 
@@ -104,7 +104,7 @@ class PostgresSurvey:
                 sql.SQL("coalesce(max({}), 0)").format(_width(question)),
                 sql.SQL("count(*) FILTER (WHERE {} > {})").format(_width(question), sql.Literal(question.row_limit)),
                 _array([_counted(probe) for probe in question.probes]),
-                _array([part for column in question.numerics for part in _digits(column)]),
+                _array([part for column in question.numerics for part in self._digits(column)]),
             ]
         )
         with self._try(str(question.table)):
@@ -178,6 +178,14 @@ class PostgresSurvey:
         found = dict(zip(odd, self._one(query), strict=True))
         return tuple(found.get(probe) for probe in question.probes)
 
+    def _digits(self, column: str) -> tuple[sql.Composed, sql.Composed]:
+        """The most digits before and after the point, without zeros at the end; NaN and infinity have no scale."""
+        name = sql.Identifier(column)
+        largest = sql.SQL("max(abs({c})) FILTER (WHERE scale({c}) IS NOT NULL)").format(c=name)
+        before = sql.SQL("coalesce(length(nullif(trunc({}), 0)::text), 0)").format(largest)
+        scale = sql.SQL("min_scale" if self._connection.info.server_version >= 130000 else "scale")
+        return before, sql.SQL("coalesce(max({}({})), 0)").format(scale, name)
+
     def _ask(self, name: str) -> list[Row]:
         with self._connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(_query(name)).fetchall()
@@ -232,14 +240,6 @@ def _condition(probe: Probe) -> sql.Composed:
 
 def _counted(probe: Probe) -> sql.Composed:
     return sql.SQL("count(*) FILTER (WHERE {})").format(_condition(probe))
-
-
-def _digits(column: str) -> tuple[sql.Composed, sql.Composed]:
-    """The most digits before and after the point, without zeros at the end; NaN and infinity have no scale."""
-    name = sql.Identifier(column)
-    largest = sql.SQL("max(abs({c})) FILTER (WHERE scale({c}) IS NOT NULL)").format(c=name)
-    before = sql.SQL("coalesce(length(nullif(trunc({}), 0)::text), 0)").format(largest)
-    return before, sql.SQL("coalesce(max(min_scale({})), 0)").format(name)
 
 
 def _array(items: Sequence[sql.Composable]) -> sql.Composed:

@@ -23,8 +23,8 @@ from liteshift.translate.writing import writing
 
 # A move takes so many times as long as reading and decoding its rows: it also writes them, makes the indexes, checks
 # the file, and reads both sides again to compare them.
-_WHOLE_MOVE = 3.0
-_START_SECONDS = 0.5
+_WHOLE_MOVE = 3.5
+_START_SECONDS = 0.3
 
 
 def assess(source: Source, choices: Choices, *, deep: bool, progress: Progress) -> Assessment:

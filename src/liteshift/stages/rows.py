@@ -19,7 +19,7 @@ from liteshift.translate.facts import doubtful_texts
 from liteshift.translate.prediction import table_bytes
 from liteshift.translate.probes import fitting, is_refused, question
 
-_SAMPLE_ROWS = 4000
+_SAMPLE_ROWS = 10_000
 _SAMPLE_BYTES = 16 << 20
 _KEY_LENGTH = 80
 

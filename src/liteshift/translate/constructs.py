@@ -23,7 +23,7 @@ class Construct:
         title: what to call it.
         pattern: what to look for in a skeleton; None where `workload` looks at the parsed statement.
         instead: what to write for SQLite.
-        example: a statement that uses it, over the table `t (id, name, price, made, tags, doc, flag)`.
+        example: a statement that uses it, over the table t of that test.
     """
 
     title: str
@@ -60,6 +60,11 @@ TEXT_ORDER = _construct(
     "ORDER BY a text", DIFFERS, REWRITE,
     "a collation that the application registers: SQLite sorts by code point, PostgreSQL by the database's language",
     "SELECT name FROM t ORDER BY name",
+)  # fmt: skip
+ENUM_ORDER = _construct(
+    "ORDER BY an enum", DIFFERS, REWRITE,
+    "ORDER BY CASE, or a column with the label's number: SQLite sorts the labels as texts",
+    "SELECT mood FROM t ORDER BY mood NULLS LAST",
 )  # fmt: skip
 DECIMAL_SUM = _construct(
     "sums of numeric", DIFFERS, REWRITE,
@@ -234,7 +239,7 @@ CONSTRUCTS = (
         "date and time functions", FAILS, REWRITE,
         "strftime(), date() and datetime() with modifiers such as '-1 day' and 'start of month'",
         "SELECT date_trunc('day', made) FROM t",
-        r"\bAT TIME ZONE\b|\bINTERVAL (?:''|\$\d+)|\bEXTRACT \(|"
+        r"\bAT TIME ZONE\b|\b(?:INTERVAL|DATE|TIME|TIMESTAMP|TIMESTAMPTZ) (?:''|\$\d+)|\bEXTRACT \(|"
         + _calls(
             "DATE_TRUNC", "DATE_PART", "DATE_BIN", "AGE", "TO_CHAR", "TO_DATE", "TO_TIMESTAMP", "MAKE_\\w+",
             "JUSTIFY_\\w+", "ISFINITE",

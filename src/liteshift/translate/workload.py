@@ -147,6 +147,8 @@ def _in_tree(statement: Statement, tree: exp.Expr, names: Known) -> Iterator[Con
                 yield constructs.NULL_ORDER
             if ordered is not None and not names.byte_order and _base(ordered.type).name.name in _TEXTS:
                 yield constructs.TEXT_ORDER
+            if ordered is not None and _base(ordered.type).kind is TypeKind.ENUM:
+                yield constructs.ENUM_ORDER
         elif isinstance(node, exp.Sum | exp.Avg) and has_numeric(node):
             yield constructs.DECIMAL_SUM
         elif isinstance(node, exp.Div) and has_numeric(node):
