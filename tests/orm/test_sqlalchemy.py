@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import shutil
 from collections.abc import Callable, Iterator
@@ -49,7 +50,9 @@ from sqlalchemy import (
     Uuid,
     case,
     cast,
+    create_engine,
     func,
+    insert,
     literal,
     select,
     text,
@@ -57,10 +60,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import CompileError, IntegrityError, StatementError
+from sqlalchemy.exc import CompileError, IntegrityError, OperationalError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.pool import NullPool
 
-from liteshift.app.engines import make_engines, make_tool_engine
+from liteshift.app.engines import make_async_engines, make_engines, make_tool_engine
 
 
 class Colour(enum.Enum):
@@ -574,17 +578,20 @@ def test_what_is_written_is_rounded_as_postgresql_does(move: Move, writer: Engin
 
 
 def test_sums_stay_exact_in_updates(move: Move, writer: Engine) -> None:
-    change = {"exact": Thing.exact + Decimal("0.1"), "price": Thing.price + Decimal("0.20"), "whole": Thing.whole * 2}
     some = (Thing.price < 100) & (Thing.exact.is_(None) | Thing.exact.between(1, 10**13))
-    answers = []
-    for engine in (move.postgres, writer):
-        with engine.connect() as connection:
-            connection.execute(update(Thing).where(some).values(change))
-            found = connection.execute(select(Thing.id, Thing.exact, Thing.price, Thing.whole).order_by(Thing.id)).all()
-            same = connection.execute(select(Thing.id).where(Thing.price == Decimal("0.30")).order_by(Thing.id)).all()
-            answers.append(repr((found, same)))
-            connection.rollback()
-    assert answers[0] == answers[1]
+    answers: list[list[Any]] = [[], []]
+    for engine, said in zip((move.postgres, writer), answers, strict=True):
+        with Session(engine) as session:
+            for change in (
+                {Thing.exact: Thing.exact + Decimal("0.1"), Thing.price: Thing.price + Decimal("0.20")},
+                {Thing.exact: Thing.exact * Decimal("1.0000005"), Thing.price: Thing.price * Decimal("1.175")},
+                {"whole": Thing.price * 3, "price": None, "exact": Thing.price},
+            ):
+                session.execute(update(Thing).where(some).values(change))
+                said += session.execute(select(Thing.id, Thing.exact, Thing.price, Thing.whole).order_by(Thing.id))
+                said += session.execute(select(Thing.id).where(Thing.price == Decimal("0.30")).order_by(Thing.id))
+            session.rollback()
+    assert repr(answers[0]) == repr(answers[1])
 
 
 BROKEN: list[tuple[type[Base], dict[str, Any]]] = [
@@ -679,3 +686,33 @@ def test_revisions_go_on(move: Move, writer: Engine, tmp_path: Path) -> None:
     (tmp_path / "versions" / "revision_1.py").unlink()
     command.check(config)
     assert repr(move.run(writer, everything)) == repr(move.both(everything))
+
+
+# ---- other engines ------------------------------------------------------------------------------------------------
+
+
+def test_the_async_engines_read_the_same(move: Move) -> None:
+    statement = select(*COLUMNS).order_by(Thing.id)
+
+    async def read() -> list[Any]:
+        engines = make_async_engines(f"sqlite:///{move.file}")
+        async with engines.reader.connect() as connection:
+            rows = [tuple(row) for row in await connection.execute(statement)]
+        await engines.dispose()
+        return rows
+
+    assert repr(asyncio.run(read())) == repr(move.both(statement))
+
+
+def test_sqlalchemys_own_engine_says_what_it_can_not_do(writer: Engine, tmp_path: Path) -> None:
+    stock = create_engine(f"sqlite:///{tmp_path / 'app.db'}", poolclass=NullPool)
+    with stock.begin() as connection:
+        assert connection.scalar(select(Thing.moment).where(Thing.id == 1)) == datetime(2024, 2, 29, 12)
+        assert connection.scalars(select(Thing.id).where(Thing.price == Decimal("0.30"))).all() == [2]
+        for number in (Thing.exact, Thing.any_numeric):
+            with pytest.raises(TypeError, match="real number"):
+                connection.scalar(select(number).where(Thing.id == 1))
+        line = insert(Line).values(document_id=UUID(int=3), number=20, amount=Decimal("0.5"))
+        for statement in (select(Thing.id).order_by(Thing.exact), line):
+            with pytest.raises(OperationalError, match="no such collation sequence: DECIMAL"):
+                connection.execute(statement)

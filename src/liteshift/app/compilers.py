@@ -15,7 +15,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteTypeCompiler
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, Case, FunctionFilter, Grouping
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, Case, FunctionFilter, Grouping, Null
 
 from liteshift.app.types import Processor, is_exact, written
 from liteshift.codec import decimals
@@ -78,6 +78,13 @@ class Compiler(SQLiteCompiler):
         text = super().visit_case(Case(*whens, value=clause.value, else_=default), **words)
         return f"{text} COLLATE DECIMAL" if exact else text
 
+    def visit_update(self, update_stmt: Any, *arguments: Any, **words: Any) -> Any:
+        """What is worked out for a column of decimals is rounded to its scale, as PostgreSQL does."""
+        if update_stmt._values:
+            update_stmt = update_stmt._clone()
+            update_stmt._values = {key: self._fitted(key, value) for key, value in update_stmt._values.items()}
+        return super().visit_update(update_stmt, *arguments, **words)
+
     def visit_cast(self, cast: Any, **words: Any) -> Any:
         kind = self._engine_type(cast.type)
         if not isinstance(kind, types.Numeric) or kind.precision is None:
@@ -125,6 +132,11 @@ class Compiler(SQLiteCompiler):
         """A parameter as a column stores it."""
         finish = None if isinstance(bindparam.type, Written) else written(self._engine_type(bindparam.type))
         return bindparam._with_binary_element_type(Written(bindparam.type, finish)) if finish else bindparam
+
+    def _fitted(self, key: Any, value: Any) -> Any:
+        kind = self._engine_type(key.type) if isinstance(key, Column) else None
+        worked_out = isinstance(kind, types.Numeric) and not isinstance(value, BindParameter | Null)
+        return sql_cast(value, kind) if worked_out and kind is not None else value
 
     def _finished(self, element: Any, text: str) -> str:
         """A function's result in the form of its type."""

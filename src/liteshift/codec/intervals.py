@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 _EPOCH = datetime(1970, 1, 1)
 _DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
+_INT64 = range(-(2**63), 2**63)
 _PARTS = re.compile(
     r"P(?:(-?\d+)Y)?(?:(-?\d+)M)?(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?\d+(?:\.\d+)?)S)?)?", re.ASCII
 )
@@ -21,11 +22,11 @@ _STORED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", re.ASCII)
 
 def epoch_from_pg(printed: str) -> str:
     """1970-01-01 plus the interval, in a stored timestamp's fixed width; the text itself where that is not exact."""
-    length = _exact_length(printed)
-    if length is None:
+    span = _exact_length(printed)
+    if span is None:
         return printed
     try:
-        return (_EPOCH + length).isoformat(sep=" ", timespec="microseconds")
+        return (_EPOCH + span).isoformat(sep=" ", timespec="microseconds")
     except OverflowError:
         return printed
 
@@ -39,8 +40,10 @@ def epoch_to_pg(value: object) -> str:
 
 def micros_from_pg(printed: str) -> int | str:
     """The interval in microseconds; the text itself where that is not exact."""
-    length = _exact_length(printed)
-    return printed if length is None else length // _MICROSECOND
+    span = _exact_length(printed)
+    if span is None or span // _MICROSECOND not in _INT64:
+        return printed
+    return span // _MICROSECOND
 
 
 def micros_to_pg(value: object) -> str:

@@ -172,7 +172,7 @@ def _scalar(row: Scalar, profile: Profile) -> Target:
     checks = {"boolean": ("{} IN (0, 1)",), "text": (_NO_NUL,)}.get(row.family, ())
     loss = "its order and arithmetic" if row.family in ("interval", "money") else ""
     if form in ("interval_epoch", "interval_micros"):
-        loss = "its arithmetic, and the order of what no timedelta writes, as months: it stays text"
+        loss = "its arithmetic, and the order of those that stay text: with months, or extremely long"
     declared = row.django if profile is Profile.DJANGO else row.sqlalchemy
     # 1 day is 24 hours, and 1.0 is 1 within jsonb, to PostgreSQL; the texts differ.
     return Target(declared, form, row.family, checks, loss, same_equality=row.family not in ("interval", "json"))
@@ -215,7 +215,7 @@ def _numeric(precision: int | None, scale: int | None, profile: Profile) -> Targ
     form = "decimal" if scale is None else f"decimal({max(scale, 0)})"
     checks = () if precision is None or scale is None else (_decimal_check(precision, scale),)
     if profile is Profile.SQLALCHEMY:
-        loss = "its order and arithmetic in SQL, but through the engines of liteshift.app"
+        loss = "its order and arithmetic in SQL, unless through the engines of liteshift.app"
         return Target(decimals.declared(precision, scale), form, "decimal", checks, loss, same_equality, "DECIMAL")
     loss = "its order and arithmetic: SQLite sorts it as text, and SUM goes through a double"
     return Target("TEXT", form, "other", checks, loss, same_equality)
