@@ -170,13 +170,14 @@ class Statements:
 
 
 @dataclass(frozen=True, slots=True)
-class TableWrites:
-    """Rows written to a table since the counters began."""
+class TableCounters:
+    """Rows written to a table since counting began, and its bytes on the disk, those of its indexes included."""
 
     table: Name
     inserted: int
     updated: int
     deleted: int
+    bytes: int
 
     @property
     def written(self) -> int:
@@ -199,7 +200,7 @@ class Activity:
     seconds: float
     exact: bool
     writers: int
-    tables: tuple[TableWrites, ...] = ()
+    tables: tuple[TableCounters, ...] = ()
 
     @property
     def written(self) -> int:
@@ -268,7 +269,7 @@ class TableFacts:
         read: how many were read.
         whole: whether that was all of them.
         unread: why none were, if so.
-        bytes: its size on the source's disk.
+        bytes: its size on the source's disk, its indexes included.
         predicted: what it will take in the file, its indexes included.
         written: rows written to it since the counters began.
     """
@@ -421,7 +422,7 @@ class Writes:
     now_transactions: float | None
     now_seconds: float
     writers: int
-    busiest: tuple[TableWrites, ...]
+    busiest: tuple[TableCounters, ...]
 
 
 @dataclass(frozen=True, slots=True)

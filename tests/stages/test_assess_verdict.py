@@ -19,8 +19,8 @@ from liteshift.assessment import (
     OddValues,
     ServerFacts,
     State,
+    TableCounters,
     TableFacts,
-    TableWrites,
     Verdict,
     Workload,
     Writes,
@@ -155,7 +155,7 @@ def test_sql_that_works_changes_nothing_and_other_sql_does() -> None:
     ],
 )
 def test_writing_is_weighed_against_one_writer(commits: int, rows: int, load: Load, decision: Decision) -> None:
-    counters = Activity(commits, 3600.0, True, 0, (TableWrites(NAME, rows, 0, 0),))
+    counters = Activity(commits, 3600.0, True, 0, (TableCounters(NAME, rows, 0, 0, 8192),))
     found = writing(counters, counters, 0.1)
     assert found.load is load
     assert found.now_transactions is None
@@ -163,7 +163,7 @@ def test_writing_is_weighed_against_one_writer(commits: int, rows: int, load: Lo
 
 
 def test_what_happens_now_counts_too() -> None:
-    before = Activity(0, 3600.0, True, 0, (TableWrites(NAME, 0, 0, 0),))
-    after = Activity(9000, 3603.0, True, 0, (TableWrites(NAME, 9000, 0, 0),))
+    before = Activity(0, 3600.0, True, 0, (TableCounters(NAME, 0, 0, 0, 8192),))
+    after = Activity(9000, 3603.0, True, 0, (TableCounters(NAME, 9000, 0, 0, 8192),))
     found = writing(before, after, 3.0)
     assert (found.load, found.now_transactions) == (Load.HEAVY, 3000)

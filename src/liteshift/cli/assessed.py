@@ -80,7 +80,7 @@ def _print_rows(out: Console, found: Assessment) -> None:
 def _print_live(out: Console, checks: tuple[Check, ...]) -> None:
     _heading(out, wording.LIVE)
     for check in checks:
-        needed = f"; needed: {check.needed}" if check.needed else ""
+        needed = f"; {wording.NEEDED[check.state]}: {check.needed}" if check.needed else ""
         mark = wording.STATES[check.state]
         _print_indented(out, 2, f"{mark} {check.name}: {check.found}{needed}", _STATES[check.state])
         _print_statements(out, check.fix)

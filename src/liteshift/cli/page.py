@@ -230,7 +230,8 @@ def _live(checks: Sequence[Check]) -> str:
 
 
 def _check(check: Check) -> str:
-    needed = f' <span class="needed">Needed: {_text(check.needed)}.</span>' if check.needed else ""
+    word = wording.NEEDED[check.state].capitalize()
+    needed = f' <span class="needed">{word}: {_text(check.needed)}.</span>' if check.needed else ""
     fix = f"<pre>{_text_lines(check.fix)}</pre>" if check.fix else ""
     if len(check.fix) > _LONG:
         fix = f"<details><summary>the statements <b>{len(check.fix)}</b></summary>{fix}</details>"

@@ -13,6 +13,7 @@ FATES = {
 }
 LEVELS = {Level.STOP: "stop", Level.CHANGE: "change", Level.ADVICE: "advice"}
 STATES = {State.READY: "✓", State.ADVICE: "!", State.MISSING: "✗"}
+NEEDED = {State.READY: "", State.ADVICE: "advised", State.MISSING: "needed"}
 LIVE = "For a live move, later; a plain liteshift migrate needs SELECT only"
 
 _LOADS = {

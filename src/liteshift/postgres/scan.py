@@ -25,8 +25,8 @@ from liteshift.assessment import (
     Statements,
     StatementStats,
     TableAnswer,
+    TableCounters,
     TableQuestion,
-    TableWrites,
 )
 from liteshift.catalog import Name
 from liteshift.errors import LiteshiftError
@@ -74,10 +74,7 @@ class PostgresSurvey:
     def activity(self) -> Activity:
         """The counters at this moment."""
         self._connection.execute("SELECT pg_stat_clear_snapshot()")
-        tables = [
-            TableWrites(Name(row["schema"], row["name"]), row["inserted"], row["updated"], row["deleted"])
-            for row in self._ask("writes")
-        ]
+        tables = [TableCounters(table=Name(row.pop("schema"), row.pop("name")), **row) for row in self._ask("counters")]
         return Activity(**self._ask("activity")[0], tables=tuple(tables))
 
     def statements(self) -> Statements:

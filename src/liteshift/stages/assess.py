@@ -50,8 +50,7 @@ def assess(source: Source, choices: Choices, *, deep: bool, progress: Progress) 
         chosen = _chosen(catalog, draft)
         server = survey.server()
         rights = _of_move(survey.rights(), chosen)
-        written = {one.table: one.written for one in before.tables}
-        reader = RowReader(survey, catalog, {right.name: right for right in rights}, written, deep=deep)
+        reader = RowReader(survey, catalog, rights, before.tables, deep=deep)
         with clock.part("rows"):
             tables = []
             for done, (table, item) in enumerate(zip(chosen, draft.tables, strict=True), start=1):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from liteshift.assessment import LongNumeric, OddValues, Rights, TableAnswer, TableFacts, TableQuestion
+from liteshift.assessment import LongNumeric, OddValues, Rights, TableAnswer, TableCounters, TableFacts, TableQuestion
 from liteshift.catalog import Catalog, Name, Table
 from liteshift.codec.copy_text import decode
 from liteshift.codec.values import SqliteValue, Unrepresentable, codec
@@ -32,8 +32,8 @@ class RowReader:
     Args:
         survey: the source under our questions.
         catalog: its schema.
-        rights: what the role may read; what is not in it, it is tried.
-        written: rows written to each table.
+        rights: what the role may read.
+        counters: how large each table is, and how much is written to it.
         deep: read every row.
     """
 
@@ -41,15 +41,15 @@ class RowReader:
         self,
         survey: Survey,
         catalog: Catalog,
-        rights: Mapping[Name, Rights],
-        written: Mapping[Name, int],
+        rights: Sequence[Rights],
+        counters: Sequence[TableCounters],
         *,
         deep: bool,
     ) -> None:
         self._survey = survey
         self._encoding = catalog.encoding
-        self._rights = rights
-        self._written = written
+        self._rights = {right.name: right for right in rights}
+        self._counters = {one.table: one for one in counters}
         self._deep = deep
         self._folded: dict[Name, list[str]] = defaultdict(list)
         for table, column in doubtful_texts(catalog):
@@ -81,19 +81,20 @@ class RowReader:
             except LiteshiftError as error:
                 unread = error.message
         rows = _rows(table, asked, answer)
+        counters = self._counters.get(table.name, TableCounters(table.name, 0, 0, 0, table.bytes))
         return TableFacts(
             name=table.name,
             rows=rows,
             read=answer.rows if answer else 0,
             whole=answer is not None and asked.percent is None,
             unread=unread,
-            bytes=table.bytes,
+            bytes=counters.bytes,
             predicted=table_bytes(table, plan, max(rows, 0), sample),
             odd=_odd(asked, answer) if answer else (),
             numerics=_numerics(asked, answer) if answer else (),
             widest=answer.widest if answer else 0,
             oversize=answer.oversize if answer else 0,
-            written=self._written.get(table.name, 0),
+            written=counters.written,
         )
 
     def _sample(self, asked: TableQuestion, plan: TablePlan, rows: int, size: int) -> Sequence[Row]:

@@ -94,7 +94,7 @@ def _version(server: ServerFacts) -> Check:
         return Check(name, State.MISSING, server.version_text, f"PostgreSQL {_OLDEST} or newer")
     patched = _PATCHED.get(major)
     if patched is not None and minor < patched:
-        needed = f"{major}.{patched} mends known faults: update when you can"
+        needed = f"{major}.{patched} or newer, which mends known faults"
         return Check(name, State.ADVICE, server.version_text, needed)
     return Check(name, State.READY, server.version_text)
 
@@ -132,11 +132,11 @@ def _kept_wal(server: ServerFacts) -> Check:
         return Check(name, State.READY, "without a limit")
     fix = ("ALTER SYSTEM SET max_slot_wal_keep_size = '10GB';", "SELECT pg_reload_conf();")
     if server.keep_bytes < 0:
-        needed = "a limit below the free disk space: without one, a move that stands still can fill the disk"
+        needed = "a limit below the free disk space, as a move that stands still can fill the disk"
         return Check(name, State.ADVICE, "without a limit", needed, fix)
     found = f"{server.keep_bytes >> 20:,} MiB"
     if server.keep_bytes < _LITTLE_WAL:
-        return Check(name, State.ADVICE, found, "1 GiB or more: a slot that falls behind it is lost", fix)
+        return Check(name, State.ADVICE, found, "1 GiB or more, as a slot that falls further behind is lost", fix)
     return Check(name, State.READY, found)
 
 

@@ -86,6 +86,7 @@ def verdict(
         *_load(writes),
         *_losses(objects),
         *_numerics(tables),
+        *_unseen(tables, workload),
     ]
     levels = {reason.level for reason in reasons}
     decision = Decision.CHANGES if Level.CHANGE in levels else Decision.GO
@@ -181,6 +182,15 @@ def _numerics(tables: Sequence[TableFacts]) -> Iterator[Reason]:
         names = _names([name for name, _ in short])
         what = f"{_count(len(short), 'numeric column')} would fit 15 digits, which SQLite keeps as a number: {names}"
         yield Reason(Level.ADVICE, what, " ".join(statement for _, statement in short[:_NAMED]))
+
+
+def _unseen(tables: Sequence[TableFacts], workload: Workload) -> Iterator[Reason]:
+    part = [str(table.name) for table in tables if not table.whole and not table.unread]
+    if part:
+        yield Reason(Level.ADVICE, f"only a sample was read of {_names(part)}", "read every row with --deep")
+    if workload.missing:
+        what = f"the application's own SQL was not seen: {workload.missing}"
+        yield Reason(Level.ADVICE, what, "install it, or run the application's tests on a first copy")
 
 
 def _names(subjects: Sequence[str]) -> str:

@@ -35,7 +35,7 @@ def writing(before: Activity, after: Activity, seconds: float) -> Writes:
         now_transactions=now,
         now_seconds=seconds,
         writers=before.writers,
-        busiest=before.tables[:_BUSIEST],
+        busiest=tuple(one for one in before.tables[:_BUSIEST] if one.written),
     )
 
 

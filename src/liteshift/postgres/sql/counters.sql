@@ -1,4 +1,4 @@
--- Rows written to each table since the counters began; a partition counts for its root.
+-- Each table's size with its indexes, and the rows written to it since counting began; a partition counts for its root.
 WITH RECURSIVE roots AS (
     SELECT c.oid, c.oid AS root FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
     UNION ALL
@@ -10,11 +10,11 @@ SELECT n.nspname AS schema,
        c.relname AS name,
        sum(s.n_tup_ins)::int8 AS inserted,
        sum(s.n_tup_upd)::int8 AS updated,
-       sum(s.n_tup_del)::int8 AS deleted
+       sum(s.n_tup_del)::int8 AS deleted,
+       coalesce(sum(pg_catalog.pg_total_relation_size(s.relid)), 0)::int8 AS bytes
   FROM pg_catalog.pg_stat_user_tables s
   JOIN roots r ON r.oid = s.relid
   JOIN pg_catalog.pg_class c ON c.oid = r.root
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  GROUP BY 1, 2
-HAVING sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del) > 0
  ORDER BY sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del) DESC, 1, 2;
