@@ -59,7 +59,7 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import CompileError, IntegrityError, OperationalError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from sqlalchemy.pool import NullPool
@@ -575,6 +575,20 @@ def test_what_is_written_is_rounded_as_postgresql_does(move: Move, writer: Engin
             assert session.scalars(select(func.count()).where(Thing.price == Decimal("0.13"))).one() == 1
     assert repr(answers[0]) == repr(answers[1])
     assert answers[0][0].exact == Decimal("-0.000001")
+
+
+def test_upserts(move: Move, writer: Engine) -> None:
+    row = {"id": 1, "price": Decimal("0.125"), "either_json": 2.5, "exact": Decimal(3)}
+    read = select(Thing.price, Thing.either_json, Thing.exact, Thing.fixed).where(Thing.id == 1)
+    answers = []
+    for engine, kind in ((move.postgres, postgresql.insert), (writer, sqlite.insert)):
+        with engine.connect() as connection:
+            new = kind(Thing).values(row)
+            changes = {"price": Decimal("0.375"), "either_json": 1.0, "exact": new.excluded.exact, "fixed": "x"}
+            connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=changes))
+            answers.append(repr(connection.execute(read).all()))
+            connection.rollback()
+    assert answers[0] == answers[1]
 
 
 def test_sums_stay_exact_in_updates(move: Move, writer: Engine) -> None:

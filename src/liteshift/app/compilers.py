@@ -49,9 +49,9 @@ class Compiler(SQLiteCompiler):
     """Queries and changes."""
 
     def visit_bindparam(self, bindparam: Any, *arguments: Any, **words: Any) -> Any:
-        return super().visit_bindparam(
-            self._written(bindparam) if bindparam._is_crud else bindparam, *arguments, **words
-        )
+        if bindparam._is_crud or words.get("is_upsert_set"):
+            bindparam = self._written(bindparam)
+        return super().visit_bindparam(bindparam, *arguments, **words)
 
     def visit_binary(self, binary: Any, override_operator: Any = None, *arguments: Any, **words: Any) -> Any:
         operator = override_operator or binary.operator
