@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from liteshift.assessment import Activity, Rights, ServerFacts, Statements, TableAnswer, TableQuestion
 from liteshift.catalog import Catalog, Name
+from liteshift.survey import Activity, Rights, ServerFacts, Statements, TableAnswer, TableQuestion
 
 Value = int | float | str | bytes | None
 

@@ -10,11 +10,12 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 
-from liteshift.assessment import Effect, Statements, StatementStats
+from liteshift.assessment import Effect
 from liteshift.catalog import Catalog
 from liteshift.postgres.snapshot import PostgresSource
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.library import dbapi
+from liteshift.survey import Statements, StatementStats
 from liteshift.translate import constructs
 from liteshift.translate.constructs import CONSTRUCTS, Construct
 from liteshift.translate.lexer import read

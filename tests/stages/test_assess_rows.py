@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from liteshift import migration
-from liteshift.assessment import Assessment, Decision, Level, Oddity, TableFacts, TableQuestion
+from liteshift.assessment import Assessment, Decision, Level, TableFacts
 from liteshift.catalog import Name
 from liteshift.plan import Choices, Profile
 from liteshift.postgres.snapshot import PostgresSource
@@ -19,6 +19,7 @@ from liteshift.progress import silent
 from liteshift.reports import MigrateReport
 from liteshift.sqlite.target import SqliteTarget
 from liteshift.stages.assess import assess
+from liteshift.survey import Oddity, TableQuestion
 
 
 def fill(database: str, *statements: str) -> None:

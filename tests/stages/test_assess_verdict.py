@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from liteshift.assessment import (
-    Activity,
     Check,
     ConstructUse,
     Decision,
@@ -15,11 +14,8 @@ from liteshift.assessment import (
     Effort,
     Level,
     Load,
-    Oddity,
     OddValues,
-    ServerFacts,
     State,
-    TableCounters,
     TableFacts,
     Verdict,
     Workload,
@@ -27,6 +23,7 @@ from liteshift.assessment import (
 )
 from liteshift.catalog import Name
 from liteshift.plan import Finding, Severity
+from liteshift.survey import Activity, Oddity, ServerFacts, TableCounters
 from liteshift.translate.readiness import checks
 from liteshift.translate.verdict import verdict
 from liteshift.translate.writing import writing

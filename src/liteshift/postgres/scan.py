@@ -16,7 +16,11 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from liteshift.assessment import (
+from liteshift.catalog import Name
+from liteshift.errors import LiteshiftError
+from liteshift.postgres.connect import translate_error
+from liteshift.postgres.read import copy_out
+from liteshift.survey import (
     Activity,
     Oddity,
     Probe,
@@ -28,10 +32,6 @@ from liteshift.assessment import (
     TableCounters,
     TableQuestion,
 )
-from liteshift.catalog import Name
-from liteshift.errors import LiteshiftError
-from liteshift.postgres.connect import translate_error
-from liteshift.postgres.read import copy_out
 
 Row = dict[str, Any]
 

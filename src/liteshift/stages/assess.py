@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from liteshift.assessment import Assessment, BrokenKey, Oddity, Prediction, Rights, TableFacts
+from liteshift.assessment import Assessment, BrokenKey, Prediction, TableFacts
 from liteshift.catalog import Catalog, Name, Table
 from liteshift.ends import Snapshot, Source
 from liteshift.plan import Choices, Plan
 from liteshift.progress import Progress, Step
 from liteshift.stages.rows import RowReader
+from liteshift.survey import Oddity, Rights
 from liteshift.translate.facts import Facts, doubtful_foreign_keys, doubtful_texts
 from liteshift.translate.fates import fates
 from liteshift.translate.planner import make_plan

@@ -8,13 +8,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from liteshift.assessment import LongNumeric, OddValues, Rights, TableAnswer, TableCounters, TableFacts, TableQuestion
+from liteshift.assessment import LongNumeric, OddValues, TableFacts
 from liteshift.catalog import Catalog, Name, Table
 from liteshift.codec.copy_text import decode
 from liteshift.codec.values import SqliteValue, Unrepresentable, codec
 from liteshift.ends import Survey
 from liteshift.errors import LiteshiftError, NoConnection
 from liteshift.plan import TablePlan
+from liteshift.survey import Rights, TableAnswer, TableCounters, TableQuestion
 from liteshift.translate.facts import doubtful_texts
 from liteshift.translate.prediction import table_bytes
 from liteshift.translate.probes import fitting, is_refused, question

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from liteshift.assessment import Oddity, Probe, TableQuestion
 from liteshift.catalog import Column, Name, PgType, Table, TypeKind
 from liteshift.codec.decimals import EXACT_DIGITS
 from liteshift.codec.values import Unrepresentable, codec
 from liteshift.plan import ColumnPlan, Profile, TablePlan
+from liteshift.survey import Oddity, Probe, TableQuestion
 from liteshift.translate.readiness import sql_name, sql_table
 from liteshift.translate.typemap import target
 

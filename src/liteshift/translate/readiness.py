@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from liteshift.assessment import Check, Rights, ServerFacts, State
+from liteshift.assessment import Check, State
 from liteshift.catalog import Name, Table
 from liteshift.quoting import quote
+from liteshift.survey import Rights, ServerFacts
 
 _OLDEST = 14  # pgoutput streams a large transaction before its end from this version on
 _PATCHED = {14: 24, 15: 19, 16: 15, 17: 11, 18: 6}  # the releases of August 2026

@@ -20,7 +20,6 @@ from liteshift.assessment import (
     Level,
     Load,
     ObjectFate,
-    Oddity,
     Reason,
     State,
     TableFacts,
@@ -29,6 +28,7 @@ from liteshift.assessment import (
     Writes,
 )
 from liteshift.plan import Finding, Severity
+from liteshift.survey import Oddity
 
 _NAMED = 3  # how many names a reason gives before it counts the others
 
@@ -119,7 +119,9 @@ def _oversize(tables: Sequence[TableFacts]) -> Iterator[Reason]:
 
 def _access(access: Check, tables: Sequence[TableFacts]) -> Iterator[Reason]:
     if access.state is State.MISSING:
-        yield Reason(Level.CHANGE, f"not everything could be read: {access.found}", " ".join(access.fix[:_NAMED]))
+        more = " and so on, for each" if len(access.fix) > _NAMED else ""
+        instead = " ".join(access.fix[:_NAMED]) + more
+        yield Reason(Level.CHANGE, f"not everything could be read: {access.found}", instead)
     failed = [table for table in tables if table.unread and access.state is not State.MISSING]
     for table in failed:
         yield Reason(Level.CHANGE, f"{table.name} could not be read: {table.unread}", "assess again")

@@ -11,8 +11,9 @@ import sqlglot
 from sqlglot import expressions as exp
 from sqlglot.errors import SqlglotError
 
-from liteshift.assessment import ConstructUse, Effect, Effort, Statements, StatementStats, Workload
+from liteshift.assessment import ConstructUse, Effect, Effort, Workload
 from liteshift.catalog import Catalog, Column, PgType, TypeKind
+from liteshift.survey import Statements, StatementStats
 from liteshift.translate import constructs
 from liteshift.translate.constructs import CONSTRUCTS, Construct
 from liteshift.translate.lexer import Statement, read

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from liteshift.assessment import Activity, Load, Writes
+from liteshift.assessment import Load, Writes
+from liteshift.survey import Activity
 
 COMMITS = 1000
 """Commits per second that survive a power cut on an ordinary SSD; `liteshift bench` measures a disk's own figure."""
