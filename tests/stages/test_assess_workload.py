@@ -143,6 +143,9 @@ def test_says_so_where_the_library_is_not_loaded(debian_server: Server) -> None:
     database = debian_server.create_database(name)
     try:
         with psycopg.connect(database, autocommit=True) as connection:
+            loaded = connection.execute("SHOW shared_preload_libraries").fetchone()
+            if loaded != ("",) or not _binaries():
+                pytest.skip("this server is set up otherwise")
             connection.execute("CREATE EXTENSION pg_stat_statements")
         found = assessed(database)
         assert "shared_preload_libraries" in found.workload.missing

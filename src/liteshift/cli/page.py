@@ -173,7 +173,7 @@ def _every_object(objects: Sequence[ObjectFate]) -> str:
         for item in objects
     )
     return (
-        f"<details><summary>Every object <b>{len(objects):,}</b></summary>"
+        f'<details class="every"><summary>Every object <b>{len(objects):,}</b></summary>'
         f'<div class="wide"><table><thead><tr><th>kind</th><th>name</th><th>fate</th><th>becomes</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></details>"
     )

@@ -18,7 +18,7 @@ _TOKEN = re.compile(
     |(?P<sign>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_LIST = re.compile(r"''(?: , '')+")
+_LIST = re.compile(r"(\bIN \( '')(?: , '')+", re.IGNORECASE)
 _MANY = re.compile(r"\(\s*(?:…|\$\d+)(?:\s*,\s*(?:…|\$\d+))+\s*\)")
 
 
@@ -30,7 +30,7 @@ class Statement:
         skeleton: its tokens in capitals with single spaces between: `''` for a text, `0` for a number, `"…"` for a
             quoted name.
         shown: as it was written, on one line, with `…` for each constant.
-        plain: its tokens for a parser, with `''` for constants and parameters, and one for a list of them.
+        plain: its tokens for a parser, with `''` for constants and parameters, and one for all in an IN.
     """
 
     skeleton: str
@@ -62,7 +62,7 @@ def read(text: str) -> Statement:
         skeleton.append({"text": "''", "number": "0", "name": '"…"'}.get(kind or "", word.upper()))
         plain.append("''" if kind in ("text", "parameter") else "0" if kind == "number" else word)
         shown.append("…" if kind in ("text", "number") else word)
-    return Statement(" ".join(skeleton), _MANY.sub("(…)", "".join(shown)).strip(), _LIST.sub("''", " ".join(plain)))
+    return Statement(" ".join(skeleton), _MANY.sub("(…)", "".join(shown)).strip(), _LIST.sub(r"\1", " ".join(plain)))
 
 
 def _comment_end(text: str, at: int) -> int:
