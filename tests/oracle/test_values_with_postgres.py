@@ -120,7 +120,7 @@ EPOCH = datetime(1970, 1, 1)
 def _floats(width: int) -> st.SearchStrategy[str]:
     numbers = st.floats(width=32) if width == 32 else st.floats()
     powers = st.integers(-149, 127) if width == 32 else st.integers(-1074, 1023)
-    tens = st.integers(-44, 37) if width == 32 else st.integers(-323, 307)
+    tens = st.integers(-43, 37) if width == 32 else st.integers(-322, 307)  # below, PostgreSQL refuses the text
     round_ones = tens.flatmap(lambda ten: st.integers(1, 99).map(lambda digits: f"{digits}e{ten - 1}"))
     integers = st.integers(-(2**24), 2**24) if width == 32 else st.integers(-(2**60), 2**60)
     return st.one_of(
