@@ -38,7 +38,7 @@ class PgType:
         extension: the extension that owns it, if one does.
         delimiter: what stands between array elements of this type: `;` for box, else `,`.
         typmod: a domain's modifier for its base type; -1 for none.
-        checks: a domain's constraints, as (name, expression with VALUE).
+        checks: a domain's constraints, as (name, expression with VALUE); no expression for one that is NOT VALID.
     """
 
     oid: int
@@ -51,7 +51,7 @@ class PgType:
     labels: tuple[str, ...] = ()
     not_null: bool = False
     default: str | None = None
-    checks: tuple[tuple[str, str], ...] = ()
+    checks: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ class Column:
         generated: a generated column's expression.
         identity: `always` or `by default` for an identity column.
         sequence: the sequence that feeds it: its identity's, or the one its default calls.
-        collation: its collation where it isn't the type's own.
+        collation: its collation where it isn't the type's own and doesn't sort by code point.
+        fuzzy: whether its collation takes different texts for equal.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Column:
     identity: str | None = None
     sequence: Name | None = None
     collation: str | None = None
+    fuzzy: bool = False
 
 
 class ConstraintKind(StrEnum):
@@ -121,7 +123,7 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class IndexKey:
-    """One key of an index: a column, or an expression."""
+    """One key of an index: a column, or an expression; `collation` is one that takes different texts for equal."""
 
     column: str | None
     expression: str | None
@@ -173,12 +175,19 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """A sequence; `last_value` is None until it has been called."""
+    """A sequence.
+
+    Attributes:
+        start: what it gives first, where it was not called yet.
+        last_value: what it gave last; None where it was not called yet.
+        readable: whether we may know these.
+    """
 
     name: Name
     start: int
     increment: int
     last_value: int | None
+    readable: bool = True
     owner: tuple[Name, str] | None = None
 
 
@@ -189,7 +198,7 @@ class Table:
     Attributes:
         rows: PostgreSQL's estimate of its rows, leaves included; -1 where it never counted them.
         bytes: its heap and TOAST on the source's disk, leaves included.
-        partitions: the leaves, each with the constraints and indexes that are its own.
+        partitions: those of every level below it, each with the constraints and indexes that are its own.
         parents: the tables it inherits from, partitions aside.
         replica_identity: `default`, `full`, `index` or `nothing`.
     """
@@ -207,6 +216,11 @@ class Table:
     row_security: bool = False
     unlogged: bool = False
     replica_identity: str = "default"
+
+    @property
+    def leaves(self) -> tuple[Table, ...]:
+        """The partitions that hold rows."""
+        return tuple(partition for partition in self.partitions if not partition.partitioned)
 
     @property
     def primary_key(self) -> Constraint | None:

@@ -42,8 +42,10 @@ class Snapshot(Protocol):
         """
         ...
 
-    def orphans(self, table: Name, columns: Sequence[str], parent: Name, keys: Sequence[str]) -> int:
-        """How many rows point at a parent that is not there."""
+    def orphans(
+        self, table: Name, columns: Sequence[str], parent: Name, keys: Sequence[str], *, match_full: bool
+    ) -> int:
+        """How many rows point at a parent that is not there, or at half of one where they must match in full."""
         ...
 
     def is_ascii(self, table: Name, column: str) -> bool:

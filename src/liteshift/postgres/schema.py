@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from liteshift.catalog import (
@@ -37,9 +38,12 @@ def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
     with connection.cursor(row_factory=dict_row) as cursor:
         answers = {name: _ask(cursor, name) for name in ("database", "tables", "columns", "constraints", "indexes")}
         answers |= {name: _ask(cursor, name) for name in ("types", "sequences", "triggers", "views", "others")}
+        for row in answers["sequences"]:
+            if row["last_value"] is None and row["readable"]:
+                row["start"] = _first_value(cursor, row)
     database = answers["database"][0]
     tables = _tables(answers)
-    others = [_other(row) for row in answers["others"]]
+    others = [_other(row) for row in answers["others"]] + _other_triggers(answers)
     if database["large_objects"]:
         others.append(OtherObject("large objects", Name("", f"{database['large_objects']} large objects")))
     return Catalog(
@@ -60,6 +64,13 @@ def _query(name: str) -> LiteralString:
 
 def _ask(cursor: psycopg.Cursor[Row], name: str) -> list[Row]:
     return cursor.execute(_query(name)).fetchall()
+
+
+def _first_value(cursor: psycopg.Cursor[Row], row: Row) -> int:
+    """What a sequence that was never called, or was set back, will give first."""
+    name = sql.Identifier(row["schema"], row["name"])
+    found: int = cursor.execute(sql.SQL("SELECT last_value FROM {}").format(name)).fetchall()[0]["last_value"]
+    return found
 
 
 def _types(rows: list[Row]) -> Mapping[int, PgType]:
@@ -102,14 +113,14 @@ def _tables(answers: Mapping[str, list[Row]]) -> tuple[Table, ...]:
     for row in answers["triggers"]:
         triggers[row["table"]].append(_trigger(row))
     rows = {row["oid"]: row for row in answers["tables"]}
-    leaves: dict[int, list[Row]] = defaultdict(list)
+    partitions: dict[int, list[Row]] = defaultdict(list)
     for row in rows.values():
-        if row["partition"] and not row["partitioned"]:
-            leaves[_root(row, rows)].append(row)
+        if row["partition"]:
+            partitions[_root(row, rows)].append(row)
 
     def make(row: Row) -> Table:
         oid = row["oid"]
-        below = tuple(make(leaf) for leaf in leaves[oid])
+        below = tuple(make(partition) for partition in partitions[oid])
         parents = [] if row["partition"] else row["parents"] or []
         return Table(
             name=Name(row["schema"], row["name"]),
@@ -117,8 +128,8 @@ def _tables(answers: Mapping[str, list[Row]]) -> tuple[Table, ...]:
             constraints=tuple(constraints[oid]),
             indexes=tuple(indexes[oid]),
             triggers=tuple(triggers[oid]),
-            rows=sum(max(leaf.rows, 0) for leaf in below) if row["partitioned"] else row["rows"],
-            bytes=row["bytes"] + sum(leaf.bytes for leaf in below),
+            rows=sum(max(partition.rows, 0) for partition in below) if row["partitioned"] else row["rows"],
+            bytes=row["bytes"] + sum(partition.bytes for partition in below),
             partitioned=row["partitioned"],
             partitions=below,
             parents=tuple(Name(rows[oid]["schema"], rows[oid]["name"]) for oid in parents if oid in rows),
@@ -161,6 +172,7 @@ def _column(row: Row, types: Mapping[int, PgType]) -> Column:
         identity=row["identity"],
         sequence=sequence,
         collation=row["collation"],
+        fuzzy=row["fuzzy"],
     )
 
 
@@ -238,8 +250,21 @@ def _sequence(row: Row) -> Sequence:
         start=row["start"],
         increment=row["increment"],
         last_value=row["last_value"],
+        readable=row["readable"],
         owner=owner,
     )
+
+
+def _other_triggers(answers: Mapping[str, list[Row]]) -> list[OtherObject]:
+    """The triggers that stand on views and on single partitions."""
+    roots = {row["oid"] for row in answers["tables"] if not row["partition"]}
+    return [
+        OtherObject(
+            "trigger", Name(row["schema"], row["name"]), Name(row["schema"], row["table_name"]), row["definition"]
+        )
+        for row in answers["triggers"]
+        if row["table"] not in roots
+    ]
 
 
 def _other(row: Row) -> OtherObject:

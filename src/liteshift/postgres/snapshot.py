@@ -110,11 +110,17 @@ class PostgresSnapshot:
             if not self._connection.broken:
                 self._connection.execute("ROLLBACK TO SAVEPOINT view")
 
-    def orphans(self, table: Name, columns: Sequence[str], parent: Name, keys: Sequence[str]) -> int:
-        """How many rows point at a parent that is not there."""
+    def orphans(
+        self, table: Name, columns: Sequence[str], parent: Name, keys: Sequence[str], *, match_full: bool
+    ) -> int:
+        """How many rows point at a parent that is not there, or at half of one where they must match in full."""
         pairs = list(zip(columns, keys, strict=True))
+        nulls = sql.SQL("num_nulls({})").format(
+            sql.SQL(", ").join(sql.SQL("c.{}").format(sql.Identifier(own)) for own in columns)
+        )
+        half = sql.SQL("{} NOT IN (0, {})").format(nulls, len(columns)) if match_full else sql.SQL("false")
         query = sql.SQL(
-            "SELECT /* liteshift */ count(*) FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})"
+            "SELECT /* liteshift */ count(*) FROM {} c WHERE ({} AND NOT EXISTS (SELECT FROM {} p WHERE {})) OR {}"
         ).format(
             _table(table),
             sql.SQL(" AND ").join(sql.SQL("c.{} IS NOT NULL").format(sql.Identifier(own)) for own, _ in pairs),
@@ -122,6 +128,7 @@ class PostgresSnapshot:
             sql.SQL(" AND ").join(
                 sql.SQL("p.{} = c.{}").format(sql.Identifier(key), sql.Identifier(own)) for own, key in pairs
             ),
+            half,
         )
         row = self._connection.execute(query).fetchone()
         return int(row[0]) if row else 0

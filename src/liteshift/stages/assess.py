@@ -119,7 +119,13 @@ def _orphans(snapshot: Snapshot, catalog: Catalog, tables: Sequence[TableFacts])
     """Rows that break the foreign keys which PostgreSQL does not vouch for; always counted, never sampled."""
     read = {table.name for table in tables if not table.unread}
     return {
-        (table.name, key.name): snapshot.orphans(table.name, key.columns, key.reference.table, key.reference.columns)
+        (table.name, key.name): snapshot.orphans(
+            table.name,
+            key.columns,
+            key.reference.table,
+            key.reference.columns,
+            match_full=key.reference.match_full,
+        )
         for table, key in doubtful_foreign_keys(catalog)
         if key.reference is not None and {table.name, key.reference.table} <= read
     }

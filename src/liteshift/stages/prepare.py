@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from liteshift.catalog import Catalog
+from collections.abc import Set
+
+from liteshift.catalog import Catalog, Name
 from liteshift.ends import Snapshot
 from liteshift.errors import NotFit
 from liteshift.plan import Choices, Plan, Severity
 from liteshift.translate.facts import Facts, doubtful_foreign_keys, doubtful_texts
-from liteshift.translate.planner import make_plan
+from liteshift.translate.planner import chosen_tables, make_plan
 
 
 def prepare(snapshot: Snapshot, choices: Choices) -> Plan:
@@ -17,17 +19,21 @@ def prepare(snapshot: Snapshot, choices: Choices) -> Plan:
         UsageError: a pattern names no table.
     """
     catalog = snapshot.catalog()
-    return make_plan(catalog, choices, _ask(snapshot, catalog))
+    chosen = {table.name for table in chosen_tables(catalog, choices)}
+    return make_plan(catalog, choices, _ask(snapshot, catalog, chosen))
 
 
-def _ask(snapshot: Snapshot, catalog: Catalog) -> Facts:
+def _ask(snapshot: Snapshot, catalog: Catalog, chosen: Set[Name]) -> Facts:
     orphans = {}
     for table, key in doubtful_foreign_keys(catalog):
-        if key.reference is not None:
-            found = snapshot.orphans(table.name, key.columns, key.reference.table, key.reference.columns)
+        if key.reference is not None and {table.name, key.reference.table} <= chosen:
+            parent, full = key.reference, key.reference.match_full
+            found = snapshot.orphans(table.name, key.columns, parent.table, parent.columns, match_full=full)
             orphans[table.name, key.name] = found
     ascii_only = {
-        (table.name, column) for table, column in doubtful_texts(catalog) if snapshot.is_ascii(table.name, column)
+        (table.name, column)
+        for table, column in doubtful_texts(catalog)
+        if table.name in chosen and snapshot.is_ascii(table.name, column)
     }
     return Facts(orphans, frozenset(ascii_only))
 

@@ -55,9 +55,10 @@ def plan_columns(
             report(
                 Finding(Severity.LOSS, "column", subject, what, f"the values are exact; what is lost is {kind.loss}")
             )
-        name = names.claim_plain(column.name)
+        name = names.claim_column(column.name)
         if name != column.name:
-            report(_renamed("column", subject, name))
+            why = "SQLite takes names that differ only in case for one"
+            report(Finding(Severity.NOTE, "column", subject, f"is called {name}", why))
         is_ascii = (table.name, column.name) in ascii_only
         if is_ascii:
             checks = (*kind.checks, "length(CAST({} AS BLOB)) = length({})")
@@ -65,6 +66,8 @@ def plan_columns(
             why = "a unique rule folds its case, which SQLite does for ASCII letters only"
             instead = "keep the folded text in a column of its own, with the unique rule on that"
             report(Finding(Severity.LOSS, "column", subject, "takes ASCII only from now on", why, instead))
+        if column.fuzzy:
+            kind = replace(kind, family="other", same_equality=False)
         rules = _rules(column, kind, quote(name), subject, column.name in primary, report)
         plan = ColumnPlan(column.name, name, column.type_text, kind.declared, kind.form, rules)
         operand = Operand(
@@ -72,7 +75,8 @@ def plan_columns(
         )
         planned.append(PlannedColumn(column, plan, operand))
     operands = {column.source.name: column.operand for column in planned}
-    return tuple(_with_generation(column, operands) for column in planned)
+    # SQLite computes no part of a primary key.
+    return tuple(column if column.source.name in primary else _with_generation(column, operands) for column in planned)
 
 
 def _with_generation(column: PlannedColumn, operands: Mapping[str, Operand]) -> PlannedColumn:
@@ -95,11 +99,6 @@ def is_rowid(table: Table, column: Column) -> bool:
         base = base.base
     is_integer = base.name.schema == "pg_catalog" and base.name.name in _INTEGERS
     return primary is not None and primary.columns == (column.name,) and is_integer
-
-
-def _renamed(kind: str, subject: str, name: str) -> Finding:
-    why = "SQLite takes names that differ only in case for one, and keeps sqlite_ for itself"
-    return Finding(Severity.NOTE, kind, subject, f"is called {name}", why)
 
 
 def _rules(
@@ -130,10 +129,13 @@ def _domain_checks(column: Column, kind: Target, sql: str, subject: str, report:
     source = column.type
     while source.kind is TypeKind.DOMAIN and source.base:
         for name, expression in source.checks:
+            what = f"the rule {name} of the domain {source.name} is not carried"
+            if expression is None:
+                report(Finding(Severity.LOSS, "domain rule", subject, what, "it is NOT VALID: values may break it"))
+                continue
             try:
                 checks.append(translate(expression, {"VALUE": Operand(sql, kind.family, kind.form)}))
             except Untranslatable as error:
-                what = f"the rule {name} of the domain {source.name} is not carried"
                 report(Finding(Severity.LOSS, "domain rule", subject, what, f"not translated: {error}"))
         source = source.base
     return checks

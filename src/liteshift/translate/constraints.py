@@ -35,17 +35,23 @@ def constraint_clause(
     if constraint.kind is ConstraintKind.FOREIGN_KEY:
         return _foreign_key(constraint, columns, tables, subject, report)
     if constraint.kind is ConstraintKind.EXCLUSION:
-        lost(report, "exclusion constraint", subject, "SQLite has none")
+        lost(report, "exclusion constraint", subject, f"SQLite has no such rule: {constraint.definition}")
         return ""
-    if constraint.deferrable:
-        what = "is checked at every statement, not at the end of the transaction"
-        report(Finding(Severity.LOSS, constraint.kind, subject, what, "SQLite defers foreign keys only"))
+    note_deferrable(table, constraint, report)
     refuse_unfaithful(constraint.kind, subject, [columns[name] for name in constraint.columns], report)
     word = "PRIMARY KEY" if constraint.kind is ConstraintKind.PRIMARY_KEY else "UNIQUE"
     names = ", ".join(quote(columns[name].plan.target) for name in constraint.columns)
     if constraint.nulls_not_distinct:
         return ""  # `null_blind_index` keeps it
     return f"CONSTRAINT {quote(constraint.name)} {word} ({names})"
+
+
+def note_deferrable(table: Table, constraint: Constraint, report: Report) -> None:
+    """Report a key that PostgreSQL checks at the end of the transaction."""
+    if constraint.deferrable:
+        what = "is checked at every statement, not at the end of the transaction"
+        why = "SQLite defers foreign keys only"
+        report(Finding(Severity.LOSS, constraint.kind, f"{table.name}.{constraint.name}", what, why))
 
 
 def null_blind_index(name: str, table: str, keys: Sequence[tuple[str, str]]) -> str:

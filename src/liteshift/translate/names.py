@@ -32,7 +32,10 @@ class Namespace:
 
     def claim_plain(self, wanted: str) -> str:
         """A free name as near as can be to the wanted one."""
-        base = f"_{wanted}" if fold(wanted).startswith("sqlite_") else wanted
+        return self.claim_column(f"_{wanted}" if fold(wanted).startswith("sqlite_") else wanted)
+
+    def claim_column(self, base: str) -> str:
+        """A free name for a column, which may begin as it likes."""
         name, number = base, 1
         while fold(name) in self._taken:
             number += 1

@@ -53,11 +53,11 @@ def lifted_foreign_keys(table: Table, orphans: Mapping[tuple[Name, str], int], r
         broken = orphans.get((table.name, constraint.name), 0)
         if broken:
             lost(report, "foreign key", subject, f"it stands on some partitions only, and {broken} other rows break it")
-        elif holders == len(table.partitions):
+        elif holders == len(table.leaves):
             why = "every partition has it, and they become one table"
             report(Finding(Severity.NOTE, "foreign key", subject, "stands on the whole table", why))
         else:
-            why = f"{holders} of {len(table.partitions)} partitions have it, and they become one table"
+            why = f"{holders} of {len(table.leaves)} partitions have it, and they become one table"
             what = "binds the rows of all partitions; those that are there obey it"
             report(Finding(Severity.LOSS, "foreign key", subject, what, why))
     return [constraint for constraint, _ in lifted if not orphans.get((table.name, constraint.name))]

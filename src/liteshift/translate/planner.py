@@ -12,7 +12,7 @@ from liteshift.errors import UsageError
 from liteshift.plan import Choices, Finding, ObjectPlan, Plan, Profile, Severity, TablePlan
 from liteshift.quoting import quote
 from liteshift.translate.columns import PlannedColumn, Report, is_rowid, plan_columns
-from liteshift.translate.constraints import carried, constraint_clause, lost, null_blind_index
+from liteshift.translate.constraints import carried, constraint_clause, lost, note_deferrable, null_blind_index
 from liteshift.translate.facts import NO_FACTS, Facts
 from liteshift.translate.indexes import index_statement
 from liteshift.translate.names import Namespace
@@ -36,7 +36,7 @@ def make_plan(catalog: Catalog, choices: Choices, facts: Facts = NO_FACTS) -> Pl
         UsageError: a pattern that names no table.
     """
     findings: list[Finding] = []
-    chosen = _chosen(catalog, choices.include, choices.exclude, findings.append)
+    chosen = chosen_tables(catalog, choices, findings.append)
     namespace = Namespace(table.name.schema for table in chosen)
     targets = {table.name: namespace.claim(table.name) for table in chosen}
     for table in chosen:
@@ -62,7 +62,13 @@ def make_plan(catalog: Catalog, choices: Choices, facts: Facts = NO_FACTS) -> Pl
     return Plan(choices.profile, catalog.database, catalog.server_version, tables, views, tuple(findings))
 
 
-def _chosen(catalog: Catalog, include: Sequence[str], exclude: Sequence[str], report: Report) -> list[Table]:
+def chosen_tables(catalog: Catalog, choices: Choices, report: Report = lambda _: None) -> list[Table]:
+    """The tables to carry; the others are reported.
+
+    Raises:
+        UsageError: a pattern that names no table.
+    """
+    include, exclude = choices.include, choices.exclude
     names = [str(table.name) for table in catalog.tables]
     for pattern in (*include, *exclude):
         if not any(fnmatchcase(name, pattern) for name in names):
@@ -105,6 +111,8 @@ class _Table:
         self._sequences = {sequence.name: sequence for sequence in catalog.sequences}
         uses = Counter(column.sequence for table in catalog.tables for column in table.columns)
         self._shared = {name for name, count in uses.items() if count > 1}
+        keys = [constraint.reference for one in catalog.tables for constraint in one.constraints]
+        self._referenced = {(reference.table, reference.columns) for reference in keys if reference}
         self._facts = facts
         self._strict = strict
         self._report = report
@@ -120,6 +128,7 @@ class _Table:
         indexes: list[str] = []
         for constraint in (*table.constraints, *lifted_foreign_keys(table, self._facts.orphans, self._report)):
             if rowid is not None and constraint.kind is ConstraintKind.PRIMARY_KEY:
+                note_deferrable(table, constraint, self._report)
                 self._objects.append(carried(constraint, "the rowid"))
                 continue
             broken = self._facts.orphans.get((table.name, constraint.name), 0)
@@ -137,6 +146,7 @@ class _Table:
                 name = self._namespace.claim(Name(table.name.schema, constraint.name))
                 clause = null_blind_index(name, self._target, keys)
                 indexes.append(clause)
+                indexes += self._plain_unique(constraint.columns, constraint.name)
             self._objects.append(carried(constraint, clause))
         for index in (*table.indexes, *lifted_indexes(table, self._report)):
             indexes += self._index(index)
@@ -189,6 +199,12 @@ class _Table:
                 self._report(Finding(Severity.LOSS, "default", subject, what, why, "the application gives the value"))
                 continue
             found = sequence.start - sequence.increment if sequence.last_value is None else sequence.last_value
+            if not sequence.readable:
+                why = "there is no right to read its last value: GRANT SELECT on it"
+                self._report(
+                    Finding(Severity.LOSS, "sequence", subject, "goes on from the highest value there is", why)
+                )
+                found = 0
             if sequence.name in self._shared:
                 what = f"counts for itself, and no longer shares the sequence {sequence.name}"
                 why = "SQLite counts for each table, so two tables may give the same value"
@@ -202,7 +218,17 @@ class _Table:
         name = self._namespace.claim(Name(self._table.name.schema, index.name))
         statement = index_statement(self._table, index, name, self._target, self._columns, self._report)
         self._objects.append(ObjectPlan("unique index" if index.unique else "index", index.name, statement))
-        return [statement] if statement else []
+        columns = tuple(key.column or "" for key in index.keys)
+        plain = self._plain_unique(columns, index.name) if index.nulls_not_distinct and not index.predicate else []
+        return [statement, *plain] if statement else []
+
+    def _plain_unique(self, columns: tuple[str, ...], name: str) -> list[str]:
+        """A unique index of bare columns, where a foreign key needs one that only expressions keep unique so far."""
+        if (self._table.name, columns) not in self._referenced:
+            return []
+        own = quote(self._namespace.claim(Name(self._table.name.schema, name)))
+        listed = ", ".join(quote(self._columns[column].plan.target) for column in columns)
+        return [f"CREATE UNIQUE INDEX {own} ON {quote(self._target)} ({listed})"]
 
     def _triggers(self) -> tuple[str, ...]:
         statements = []
@@ -216,7 +242,7 @@ class _Table:
     def _notes(self) -> None:
         table, subject = self._table, str(self._table.name)
         if table.partitioned:
-            what = f"its {len(table.partitions)} partitions become one table"
+            what = f"its {len(table.leaves)} partitions become one table"
             self._report(Finding(Severity.NOTE, "table", subject, what, "SQLite has no partitions"))
         for parent in table.parents:
             what = f"no longer shows its rows in {parent}"
@@ -228,7 +254,12 @@ class _Table:
             name = f"{subject}.{column.source.name}"
             if column.source.generated is not None and not column.plan.generated:
                 what = "holds its values as they are, and is no longer computed"
-                why = f"not translated: {column.source.generated}"
+                in_key = self._table.primary_key is not None and column.source.name in self._table.primary_key.columns
+                why = (
+                    "SQLite computes no part of a primary key"
+                    if in_key
+                    else f"not translated: {column.source.generated}"
+                )
                 self._report(Finding(Severity.LOSS, "generated column", name, what, why))
             if column.source.collation is not None:
                 what = f"sorts by code point, not by {column.source.collation}"

@@ -45,7 +45,7 @@ def table_bytes(table: Table, plan: TablePlan, rows: int, sample: Sequence[Seque
 
 def _indexes(table: Table, plan: TablePlan) -> list[tuple[tuple[str, ...], bool]]:
     """The columns of each index the file will have, and whether it is filled while rows arrive."""
-    whole = (table, *table.partitions[:1])
+    whole = (table, *table.leaves[:1])
     columns = {index.name: tuple(key.column or "" for key in index.keys) for one in whole for index in one.indexes}
     columns |= {constraint.name: constraint.columns for one in whole for constraint in one.constraints}
     found = []

@@ -184,7 +184,7 @@ def _identities(tables: Sequence[Table]) -> Check:
 
 def _give_identity(table: Table) -> list[str]:
     fix = []
-    for holder in table.partitions if table.partitioned else (table,):
+    for holder in table.leaves if table.partitioned else (table,):
         keyed = holder.primary_key or table.primary_key
         if holder.replica_identity == "nothing" or (holder.replica_identity == "default" and not keyed):
             identity = "DEFAULT" if keyed else "FULL"

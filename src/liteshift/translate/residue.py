@@ -15,6 +15,7 @@ _WHY = {
     "procedure": "SQLite runs no stored code",
     "aggregate": "SQLite runs no stored code",
     "window function": "SQLite runs no stored code",
+    "trigger": "it stands on a view, or on one partition only",
     "rule": "SQLite has none",
     "policy": "SQLite has no users",
     "extension": "what uses it is named at its own place",
@@ -22,6 +23,10 @@ _WHY = {
     "operator": "SQLite has no operators of one's own",
     "cast": "SQLite has no casts of one's own",
     "text search configuration": "SQLite has none",
+    "collation": "what uses it is named at its own place",
+    "publication": "SQLite publishes nothing",
+    "subscription": "SQLite subscribes to nothing",
+    "foreign server": "SQLite has none",
     "large objects": "SQLite has none, and they stand in no table",
     "sequence": "no column of a carried table is fed by it",
 }

@@ -233,7 +233,17 @@ def _array(source: PgType, typmod: int, profile: Profile) -> Target:
     element = _target(source.base, typmod, profile)
     # An array's text begins with a bracket or a brace, so a JSON column's NUMERIC affinity leaves it alone.
     form = f"array({source.base.delimiter}{element.form})"
-    return Target("JSON", form, "array", (), _ARRAY_LOSS, same_equality=element.same_equality)
+    loss = _ARRAY_LOSS + (", and the rules of its elements" if _has_rules(source.base, element) else "")
+    return Target("JSON", form, "array", (), loss, same_equality=element.same_equality)
+
+
+def _has_rules(source: PgType, kind: Target) -> bool:
+    """Whether a column of the type would have a CHECK for more than a NUL, or NOT NULL."""
+    while source.kind is TypeKind.DOMAIN and source.base:
+        if source.not_null or source.checks:
+            return True
+        source = source.base
+    return any(check not in (_NO_NUL, "{} IN (0, 1)") for check in kind.checks)
 
 
 def _extension(source: PgType) -> Target:

@@ -4,11 +4,15 @@ SELECT a.attrelid::int8 AS table,
        a.atttypid::int8 AS type,
        a.atttypmod AS typmod,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_text,
-       a.attnotnull AS not_null,
+       a.attnotnull AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k  -- NOT NULL … NOT VALID of PostgreSQL 18
+                                     WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND NOT k.convalidated
+                                       AND k.conkey = ARRAY[a.attnum]) AS not_null,
        CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS default,
        CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS generated,
        CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END AS identity,
-       CASE WHEN a.attcollation <> t.typcollation THEN co.collname END AS collation,
+       CASE WHEN a.attcollation <> t.typcollation AND coalesce(co.collcollate, '') NOT IN ('C', 'POSIX')
+             AND co.collprovider <> 'b' THEN co.collname END AS collation,  -- those sort by code point, as SQLite does
+       coalesce(NOT co.collisdeterministic, false) AS fuzzy,
        s.nspname AS sequence_schema,
        s.relname AS sequence_name
   FROM pg_catalog.pg_attribute a

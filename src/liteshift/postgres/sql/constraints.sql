@@ -1,8 +1,10 @@
 -- Constraints of tables, with the names of their columns in key order; a partition's inherited ones are its root's.
+-- A key WITHOUT OVERLAPS (PostgreSQL 18) is an exclusion constraint; one with a PERIOD has no like in SQLite either.
 SELECT k.conrelid::int8 AS table,
        k.conname AS name,
+       CASE WHEN (to_jsonb(k) ->> 'conperiod')::bool THEN 'exclusion' ELSE
        CASE k.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique' WHEN 'f' THEN 'foreign key'
-                      WHEN 'c' THEN 'check' WHEN 'x' THEN 'exclusion' END AS kind,
+                      WHEN 'c' THEN 'check' WHEN 'x' THEN 'exclusion' END END AS kind,
        ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(num, pos)
                JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num
               ORDER BY u.pos) AS columns,
@@ -23,7 +25,7 @@ SELECT k.conrelid::int8 AS table,
        k.condeferred AS deferred,
        k.convalidated AS validated,
        coalesce((to_jsonb(k) ->> 'conenforced')::bool, true) AS enforced,
-       k.conparentid <> 0 OR (k.contype = 'c' AND NOT k.conislocal) AS inherited,
+       k.conparentid <> 0 OR (k.contype = 'c' AND c.relispartition AND k.coninhcount > 0) AS inherited,
        coalesce((SELECT (to_jsonb(i) ->> 'indnullsnotdistinct')::bool
                    FROM pg_catalog.pg_index i WHERE i.indexrelid = k.conindid AND k.contype = 'u'), false)
          AS nulls_not_distinct

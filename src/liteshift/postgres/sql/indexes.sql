@@ -14,7 +14,7 @@ SELECT i.indrelid::int8 AS table,
                  'nulls_first', k <= i.indnkeyatts AND (i.indoption[k - 1] & 2) <> 0,
                  'collation', CASE WHEN k <= i.indnkeyatts AND i.indcollation[k - 1] <> 0
                                     AND i.indcollation[k - 1] IS DISTINCT FROM a.attcollation
-                                    AND co.collname <> 'default' THEN co.collname END,
+                                    AND NOT co.collisdeterministic THEN co.collname END,
                  'default_opclass', k > i.indnkeyatts OR coalesce(o.opcdefault, true),
                  'included', k > i.indnkeyatts) ORDER BY k)
           FROM generate_series(1, i.indnatts) k

@@ -40,6 +40,17 @@ SELECT 'text search configuration', n.nspname, t.cfgname, NULL, NULL, ''
   FROM pg_catalog.pg_ts_config t JOIN spaces n ON n.oid = t.cfgnamespace
  WHERE ('pg_catalog.pg_ts_config'::regclass::oid, t.oid) NOT IN (SELECT classid, objid FROM own)
 UNION ALL
+SELECT 'collation', n.nspname, o.collname, NULL, NULL, ''
+  FROM pg_catalog.pg_collation o JOIN spaces n ON n.oid = o.collnamespace
+ WHERE ('pg_catalog.pg_collation'::regclass::oid, o.oid) NOT IN (SELECT classid, objid FROM own)
+UNION ALL
+SELECT 'publication', '', p.pubname, NULL, NULL, '' FROM pg_catalog.pg_publication p
+UNION ALL
+SELECT 'subscription', '', s.subname, NULL, NULL, '' FROM pg_catalog.pg_subscription s
+ WHERE s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+UNION ALL
+SELECT 'foreign server', '', s.srvname, NULL, NULL, '' FROM pg_catalog.pg_foreign_server s
+UNION ALL
 SELECT 'operator', n.nspname, o.oprname, NULL, NULL, o.oid::regoperator::text
   FROM pg_catalog.pg_operator o JOIN spaces n ON n.oid = o.oprnamespace
  WHERE ('pg_catalog.pg_operator'::regclass::oid, o.oid) NOT IN (SELECT classid, objid FROM own)

@@ -5,6 +5,7 @@ SELECT n.nspname AS schema,
        s.seqincrement AS increment,
        CASE WHEN has_sequence_privilege(c.oid, 'USAGE, SELECT') THEN pg_catalog.pg_sequence_last_value(c.oid) END
          AS last_value,
+       has_sequence_privilege(c.oid, 'SELECT') AS readable,
        o.nspname AS owner_schema,
        o.relname AS owner_table,
        o.attname AS owner_column

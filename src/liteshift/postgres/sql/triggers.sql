@@ -1,5 +1,7 @@
 -- Triggers of the user's, with the bodies of their functions; a partition's inherited ones are its root's.
 SELECT t.tgrelid::int8 AS table,
+       n.nspname AS schema,
+       c.relname AS table_name,
        t.tgname AS name,
        (t.tgtype & 2) <> 0 AS before,
        (t.tgtype & 1) <> 0 AS row,

@@ -2,13 +2,13 @@
 SELECT t.oid::int8 AS oid,
        n.nspname AS schema,
        t.typname AS name,
-       CASE WHEN t.typcategory = 'A' AND t.typelem <> 0 AND t.typlen = -1 THEN 'array'
+       CASE WHEN t.typtype = 'b' AND t.typoutput = 'pg_catalog.array_out'::regproc THEN 'array'
             ELSE CASE t.typtype WHEN 'b' THEN 'base' WHEN 'c' THEN 'composite' WHEN 'd' THEN 'domain'
                                 WHEN 'e' THEN 'enum' WHEN 'r' THEN 'range' WHEN 'm' THEN 'multirange'
                                 ELSE 'pseudo' END
        END AS kind,
        CASE WHEN t.typtype = 'd' THEN t.typbasetype
-            WHEN t.typcategory = 'A' AND t.typlen = -1 THEN t.typelem
+            WHEN t.typoutput = 'pg_catalog.array_out'::regproc THEN t.typelem
             ELSE 0 END::int8 AS base,
        t.typdelim AS delimiter,
        t.typtypmod AS typmod,
@@ -20,7 +20,8 @@ SELECT t.oid::int8 AS oid,
            AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e') AS extension,
        (SELECT array_agg(v.enumlabel::text ORDER BY v.enumsortorder)
           FROM pg_catalog.pg_enum v WHERE v.enumtypid = t.oid) AS labels,
-       (SELECT json_agg(json_build_array(c.conname, pg_catalog.pg_get_expr(c.conbin, 0)) ORDER BY c.conname)
+       (SELECT json_agg(json_build_array(c.conname, CASE WHEN c.convalidated THEN pg_catalog.pg_get_expr(c.conbin, 0) END)
+                        ORDER BY c.conname)
           FROM pg_catalog.pg_constraint c WHERE c.contypid = t.oid AND c.contype = 'c') AS checks
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace;
