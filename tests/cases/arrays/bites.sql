@@ -1,0 +1,2 @@
+INSERT INTO t (id, a) VALUES (4, NULL)
+INSERT INTO t (id, b) VALUES (5, NULL)

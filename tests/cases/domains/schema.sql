@@ -1,0 +1,11 @@
+CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
+CREATE DOMAIN small AS positive DEFAULT 5 CONSTRAINT limited CHECK (VALUE < 100);
+CREATE DOMAIN required AS text NOT NULL;
+CREATE DOMAIN postal AS text CHECK (VALUE ~ '^[0-9]{5}$');
+CREATE DOMAIN listed AS varchar(4) CHECK (VALUE IN ('a', 'b'));
+CREATE DOMAIN later AS integer;
+CREATE DOMAIN many AS integer[];
+CREATE DOMAIN "odd ""name"" x" AS boolean CHECK (VALUE);
+CREATE TABLE t (id small PRIMARY KEY, a positive, b small, c required, d postal, e listed, f later, g many, h positive[], i "odd ""name"" x");
+INSERT INTO t VALUES (1, 1, 99, '', '12345', 'a', -1, '{1}', '{1,2}', true), (2, NULL, DEFAULT, 'x', NULL, NULL, NULL, NULL, NULL, NULL);
+ALTER DOMAIN later ADD CONSTRAINT above CHECK (VALUE > 0) NOT VALID;

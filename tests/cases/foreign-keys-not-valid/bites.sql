@@ -1,0 +1,1 @@
+INSERT INTO fine VALUES (3, 9)

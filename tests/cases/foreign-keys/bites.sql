@@ -1,0 +1,26 @@
+INSERT INTO plain VALUES (3, 99)
+INSERT INTO plain VALUES (3, 2)
+UPDATE plain SET p = 99 WHERE id = 1
+DELETE FROM parent WHERE id = 1
+DELETE FROM parent WHERE id = 2
+UPDATE parent SET id = 22 WHERE id = 2
+DELETE FROM parent WHERE id = 3
+UPDATE parent SET id = 44 WHERE id = 4
+DELETE FROM parent WHERE id = 5
+UPDATE parent SET id = 66 WHERE id = 6
+DELETE FROM parent WHERE id = 7
+UPDATE parent SET id = 88 WHERE id = 8
+UPDATE parent SET code = 'P1' WHERE id = 1
+INSERT INTO by_code VALUES (3, 'none')
+INSERT INTO pairs VALUES (4, 1, 2)
+INSERT INTO pairs VALUES (4, NULL, 77)
+INSERT INTO full_pairs VALUES (3, 1, NULL)
+INSERT INTO full_pairs VALUES (3, NULL, NULL)
+INSERT INTO full_pairs VALUES (4, 1, 2)
+INSERT INTO late VALUES (1, 99)
+BEGIN;; INSERT INTO late VALUES (1, 10);; INSERT INTO parent VALUES (10, 'p10', 10, 10);; COMMIT
+BEGIN;; INSERT INTO late VALUES (2, 99);; INSERT INTO parent VALUES (11, 'p11', 11, 11);; COMMIT
+BEGIN;; INSERT INTO maybe_late VALUES (1, 12);; INSERT INTO parent VALUES (12, 'p12', 12, 12);; COMMIT
+DELETE FROM self WHERE id = 1
+INSERT INTO self VALUES (5, 6)
+INSERT INTO self VALUES (5, 5)

@@ -1,0 +1,7 @@
+INSERT INTO "a""b; drop" ("a""b; drop", "/*") VALUES (2, 0)
+INSERT INTO "a""b; drop" ("a""b; drop", "/*") VALUES (2, 2)
+INSERT INTO "select" VALUES (2, 'w', 1, true, 't')
+INSERT INTO "select" VALUES (2, 'v', 3, true, 't')
+INSERT INTO "select" VALUES (2, 'v', 1, false, 't')
+INSERT INTO enums VALUES ('%s')
+INSERT INTO enums VALUES ('other')

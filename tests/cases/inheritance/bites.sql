@@ -1,0 +1,5 @@
+UPDATE animal SET name = '' WHERE name = 'a'
+UPDATE dog SET weight = 0 WHERE name = 'b'
+UPDATE puppy SET name = '' WHERE name = 'c'
+UPDATE puppy SET weight = 0 WHERE name = 'c'
+UPDATE puppy SET age = 2 WHERE name = 'c'

@@ -1,0 +1,16 @@
+CREATE TABLE other (id integer PRIMARY KEY);
+INSERT INTO other VALUES (1);
+CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TABLE log (id integer, day integer, kind text, o integer) PARTITION BY RANGE (day);
+CREATE TABLE log_low PARTITION OF log FOR VALUES FROM (0) TO (10) PARTITION BY LIST (kind);
+CREATE TABLE log_low_a PARTITION OF log_low FOR VALUES IN ('a');
+CREATE TABLE log_low_b PARTITION OF log_low FOR VALUES IN ('b');
+CREATE TABLE log_high PARTITION OF log FOR VALUES FROM (10) TO (20);
+ALTER TABLE log_low ADD CONSTRAINT mid_check CHECK (o > 0);
+ALTER TABLE log_low ADD CONSTRAINT mid_key FOREIGN KEY (o) REFERENCES other;
+CREATE INDEX mid_index ON log_low (o);
+CREATE TRIGGER mid_trigger AFTER INSERT ON log_low FOR EACH ROW EXECUTE FUNCTION f();
+CREATE TRIGGER leaf_trigger AFTER INSERT ON log_high FOR EACH ROW EXECUTE FUNCTION f();
+ALTER TABLE log_high ADD CONSTRAINT leaf_check CHECK (o < 100);
+ALTER TABLE log_high ALTER o SET DEFAULT 7;
+INSERT INTO log VALUES (1, 1, 'a', 1), (2, 2, 'b', 1), (3, 11, 'c', 50);

@@ -1,0 +1,23 @@
+CREATE TABLE other (id integer PRIMARY KEY);
+INSERT INTO other VALUES (1), (2);
+CREATE TABLE log (id integer NOT NULL, day date NOT NULL, kind text, o integer, note text DEFAULT 'n', PRIMARY KEY (id, day), CONSTRAINT kinds CHECK (kind <> ''))
+  PARTITION BY RANGE (day);
+CREATE INDEX log_kind ON log (kind);
+CREATE TABLE log_old PARTITION OF log FOR VALUES FROM (MINVALUE) TO ('2020-01-01');
+CREATE TABLE log_2020 PARTITION OF log FOR VALUES FROM ('2020-01-01') TO ('2021-01-01') PARTITION BY RANGE (day);
+CREATE TABLE log_2020_a PARTITION OF log_2020 FOR VALUES FROM ('2020-01-01') TO ('2020-06-01');
+CREATE TABLE log_2020_rest PARTITION OF log_2020 DEFAULT;
+CREATE TABLE log_rest PARTITION OF log DEFAULT;
+ALTER TABLE log_old ADD FOREIGN KEY (o) REFERENCES other;
+ALTER TABLE log_rest ADD FOREIGN KEY (o) REFERENCES other;
+CREATE INDEX old_notes ON log_old (note);
+CREATE INDEX rest_notes ON log_rest (note);
+CREATE INDEX only_old ON log_old (o) WHERE o > 0;
+INSERT INTO log VALUES (1, '2019-01-01', 'a', 1), (2, '2020-05-05', 'a', 2), (3, '2020-05-05', 'b', NULL), (4, '2024-01-01', NULL, 1);
+CREATE TABLE child (id integer PRIMARY KEY, l integer, d date, FOREIGN KEY (l, d) REFERENCES log ON DELETE CASCADE);
+INSERT INTO child VALUES (1, 1, '2019-01-01');
+CREATE TABLE hashed (id integer PRIMARY KEY, v text) PARTITION BY HASH (id);
+CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE hashed_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO hashed SELECT i, 'v' || i FROM generate_series(1, 20) i;
+CREATE TABLE nothing (id integer) PARTITION BY LIST (id);

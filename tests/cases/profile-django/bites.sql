@@ -1,0 +1,3 @@
+INSERT INTO t (c) VALUES (0.4)
+INSERT INTO t (h) VALUES ('no')
+INSERT INTO t (m) VALUES ('abcdef')

@@ -1,0 +1,11 @@
+CREATE TABLE t (id integer PRIMARY KEY, f double precision, d date, ts timestamptz, tm time, r real, n numeric(10,2), a timestamp[]);
+INSERT INTO t VALUES (1, 1, '2024-01-01', '2024-01-01+00', '12:00', 1, 1, '{2024-01-01}');
+INSERT INTO t (id, f) VALUES (2, 'NaN'), (3, '-0'), (4, 'Infinity');
+INSERT INTO t (id, d) VALUES (5, 'infinity'), (6, '0001-01-01 BC'), (7, '10000-01-01'), (8, '9999-12-31');
+INSERT INTO t (id, ts) VALUES (9, '-infinity'), (10, '9999-12-31 23:59:59.999999+00');
+INSERT INTO t (id, tm) VALUES (11, '24:00:00');
+INSERT INTO t (id, r) VALUES (12, 'NaN');
+INSERT INTO t (id, n) VALUES (13, 'NaN');
+INSERT INTO t (id, a) VALUES (14, '{2024-01-01,infinity}');
+CREATE TABLE child (id integer PRIMARY KEY, t integer REFERENCES t);
+INSERT INTO child VALUES (1, 1), (2, 2), (3, 3);

@@ -1,0 +1,13 @@
+CREATE SCHEMA sales;
+CREATE SCHEMA "we ird";
+CREATE TABLE public.orders (id integer PRIMARY KEY, name text);
+CREATE TABLE sales.orders (id integer PRIMARY KEY, o integer REFERENCES public.orders);
+CREATE TABLE sales.only_here (id serial PRIMARY KEY);
+CREATE TABLE "we ird".orders (id integer PRIMARY KEY, o integer REFERENCES sales.orders);
+CREATE TABLE public.sales_orders (id integer PRIMARY KEY);
+CREATE INDEX by_name ON public.orders (name);
+CREATE INDEX by_name ON sales.orders (o);
+INSERT INTO public.orders VALUES (1, 'p');
+INSERT INTO sales.orders VALUES (1, 1);
+INSERT INTO "we ird".orders VALUES (1, 1);
+INSERT INTO public.sales_orders VALUES (7);

@@ -1,0 +1,12 @@
+CREATE TABLE a (id text PRIMARY KEY, number serial);
+CREATE SEQUENCE invoices;
+CREATE TABLE b (id integer PRIMARY KEY, number text DEFAULT ('INV-' || nextval('invoices')));
+CREATE SEQUENCE tens;
+CREATE TABLE c (id integer PRIMARY KEY DEFAULT (nextval('tens') * 10), name text);
+SELECT nextval('tens');
+CREATE SEQUENCE shared START 50;
+CREATE TABLE d (id integer PRIMARY KEY DEFAULT nextval('shared'));
+CREATE TABLE e (id integer PRIMARY KEY DEFAULT nextval('shared'));
+CREATE SEQUENCE unused;
+CREATE TABLE f (a serial, b serial, PRIMARY KEY (a, b));
+CREATE TABLE g (id bigint GENERATED ALWAYS AS IDENTITY, name text);

@@ -1,0 +1,8 @@
+INSERT INTO a (name) VALUES ('four')
+INSERT INTO c (name) VALUES ('5001')
+INSERT INTO d (name) VALUES ('100')
+INSERT INTO e (name) VALUES ('1000')
+INSERT INTO f (name) VALUES ('40')
+INSERT INTO f (name) VALUES ('41')
+INSERT INTO g VALUES (1, 'again')
+INSERT INTO a VALUES (2, 'again')

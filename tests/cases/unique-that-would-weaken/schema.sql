@@ -1,0 +1,10 @@
+CREATE TABLE t (a numeric, b jsonb, c interval, d int4range, e numeric[], f text);
+CREATE UNIQUE INDEX one ON t (a);
+CREATE UNIQUE INDEX two ON t (b);
+CREATE UNIQUE INDEX three ON t (md5(f));
+CREATE UNIQUE INDEX four ON t (f, (f COLLATE "C"));
+CREATE UNIQUE INDEX five ON t (f) WHERE f ~ '^a';
+CREATE UNIQUE INDEX six ON t (coalesce(c, '0'));
+CREATE UNIQUE INDEX seven ON t (e);
+CREATE UNIQUE INDEX eight ON t (f text_pattern_ops);
+CREATE UNIQUE INDEX nine ON t USING btree ((f || 'x'));
