@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _numbers = count(1)
 
-Migrate = "Callable[[str, Path, str], dict[str, Any]]"
-
 
 @pytest.fixture(scope="module")
 def source(_servers: dict[str, Server]) -> Iterator[str]:
