@@ -58,7 +58,7 @@ def report_error(error: LiteshiftError) -> None:
 @click.pass_context
 def main(context: click.Context) -> None:
     """Move a live application from PostgreSQL to SQLite, prove that nothing was lost, and be able to go back."""
-    context.default_map = config_defaults(Path.cwd(), list(main.commands))
+    context.default_map = config_defaults(Path.cwd(), main.commands)
 
 
 main.add_command(assess)

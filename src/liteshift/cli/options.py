@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -87,13 +87,13 @@ def split_ends(ends: tuple[str, ...]) -> tuple[str | None, Path]:
     return source, path
 
 
-def config_defaults(folder: Path, commands: list[str]) -> dict[str, Any]:
+def config_defaults(folder: Path, commands: Mapping[str, click.Command]) -> dict[str, Any]:
     """What `liteshift.toml` in a folder says, as Click's default map.
 
-    Keys outside a section hold for every command, those in `[migrate]` and so on for that one.
+    Keys outside a section hold for every command that knows them, those in `[migrate]` and so on for that one.
 
     Raises:
-        UsageError: the file can't be read as TOML.
+        UsageError: the file can't be read as TOML, or says what no command knows.
     """
     path = folder / CONFIG
     if not path.exists():
@@ -102,8 +102,30 @@ def config_defaults(folder: Path, commands: list[str]) -> dict[str, Any]:
         found = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{path} can't be read: {error}", hint="It is a TOML file; see docs/cli.md.") from error
-    general = {key.replace("-", "_"): value for key, value in found.items() if not isinstance(value, dict)}
-    return {
-        name: general | {key.replace("-", "_"): value for key, value in found.get(name, {}).items()}
-        for name in commands
-    }
+    known = {name: {_words(param): param.name or "" for param in command.params} for name, command in commands.items()}
+    sections = {name: value for name, value in found.items() if isinstance(value, dict)}
+    general = {_words(key): value for key, value in found.items() if key not in sections}
+    defaults = {}
+    for name, parameters in known.items():
+        own = {_words(key): value for key, value in sections.pop(name, {}).items()}
+        _refuse_unknown(path, own.keys() - parameters.keys(), f"liteshift {name}")
+        chosen = {key: value for key, value in general.items() if key in parameters} | own
+        defaults[name] = {parameters[key]: value for key, value in chosen.items()}
+    _refuse_unknown(
+        path, sections.keys() | general.keys() - {key for keys in known.values() for key in keys}, "liteshift"
+    )
+    return defaults
+
+
+def _words(parameter: click.Parameter | str) -> str:
+    """An option's name as it is typed, without its dashes in front."""
+    name = parameter if isinstance(parameter, str) else max(parameter.opts, key=len)
+    return name.lstrip("-").replace("_", "-")
+
+
+def _refuse_unknown(path: Path, unknown: Set[str], command: str) -> None:
+    if unknown:
+        raise UsageError(
+            f"{path} says {', '.join(sorted(unknown))}, which {command} does not know",
+            hint=f"Look at: {command} --help",
+        )
