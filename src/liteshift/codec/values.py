@@ -30,7 +30,7 @@ class Codec:
     """The two directions of one stored form; neither is ever given NULL.
 
     Attributes:
-        bare: whether no text of it ever needs COPY's escapes.
+        bare: whether no text of it ever needs COPY's escapes, whatever stands in the file.
     """
 
     form: str
@@ -54,9 +54,9 @@ def codec(form: str) -> Codec:
     if name == "numeric":
         return Codec(form, _numeric_from_pg, partial(_numeric_to_pg, int(argument)), bare=True)
     if name == "decimal" and argument:
-        return Codec(form, partial(_decimal_from_pg, int(argument)), _text, bare=True)
+        return Codec(form, partial(_decimal_from_pg, int(argument)), _text)
     from_pg, to_pg = _FORMS[name]
-    return Codec(form, from_pg, to_pg, bare=name not in ("text", "bytea", "json", "jsonb", "jsonb_text"))
+    return Codec(form, from_pg, to_pg, bare=name in ("integer", "boolean", "double", "real"))
 
 
 def _text(value: SqliteValue) -> str:

@@ -22,6 +22,8 @@ _MASK = _BUCKETS - 1
 _HOLD = 20_000  # rows looked at one by one, at the most, per side and table
 _TELL_EVERY = 5000  # rows
 
+_UNREADABLE = (ValueError, KeyError, TypeError, ArithmeticError, RecursionError)  # what a foreign value may lead to
+
 Line = bytes
 
 
@@ -194,7 +196,7 @@ def line_of(codecs: Sequence[Codec], row: Sequence[Value]) -> Line:
     """A stored row as PostgreSQL's COPY would send it; never the line of another row."""
     try:
         return encode(codecs, row)
-    except (ValueError, KeyError, TypeError, ArithmeticError):
+    except _UNREADABLE:
         return _unreadable(codecs, row)
 
 
@@ -207,7 +209,7 @@ def _unreadable(codecs: Sequence[Codec], row: Sequence[Value]) -> Line:
     for own, value in zip(codecs, row, strict=True):
         try:
             parts.append(encode([own], [value])[:-1])
-        except (ValueError, KeyError, TypeError, ArithmeticError):
+        except _UNREADABLE:
             parts.append(b"\\?" + f"{type(value).__name__} {value!r}".encode().replace(b"\\", b"\\\\"))
     return b"\t".join(parts) + b"\n"
 
