@@ -134,12 +134,11 @@ class PostgresSnapshot:
         return int(row[0]) if row else 0
 
     def is_ascii(self, table: Name, column: str) -> bool:
-        """Whether every text of a column is ASCII: as many bytes as characters."""
+        """Whether every text of a column is ASCII, in whatever encoding the database has."""
         query = sql.SQL(
-            "SELECT /* liteshift */ NOT EXISTS (SELECT FROM {} WHERE octet_length({}::text) <> char_length({}::text))"
+            r"""SELECT /* liteshift */ NOT EXISTS (SELECT FROM {} WHERE {}::text COLLATE pg_catalog."C" ~ '[^\x01-\x7f]')"""
         )
-        name = sql.Identifier(column)
-        row = self._connection.execute(query.format(_table(table), name, name)).fetchone()
+        row = self._connection.execute(query.format(_table(table), sql.Identifier(column))).fetchone()
         return row is not None and bool(row[0])
 
     def survey(self) -> PostgresSurvey:
