@@ -12,8 +12,12 @@ pub enum Kind {
     Bytea,
     Uuid,
     Date,
-    Time { short: bool },
-    Timestamp { short: bool },
+    Time {
+        short: bool,
+    },
+    Timestamp {
+        short: bool,
+    },
     Numeric,
     Json,
     /// The definition's own `from_pg` is asked; the number says which.
@@ -348,7 +352,11 @@ mod tests {
                         .map(|_| {
                             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                             let byte = (state >> 56) as u8;
-                            if state >> 40 & 3 == 0 { byte } else { byte & 3 }
+                            if state >> 40 & 3 == 0 {
+                                byte
+                            } else {
+                                byte & 3
+                            }
                         })
                         .collect();
                     let _ = decode(kind, &field);

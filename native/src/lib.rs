@@ -10,6 +10,7 @@ pub mod store;
 pub mod stream;
 pub mod tree;
 pub mod value;
+pub mod window;
 
 #[cfg(feature = "python")]
 mod drain;

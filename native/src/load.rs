@@ -5,6 +5,7 @@ use crate::record::Record;
 use crate::stream::{Field, Framer};
 use crate::tree::Tree;
 use crate::value::{malformed, Fault, Value};
+use crate::window::Window;
 
 /// Bytes of rows out of order that are kept for later; beyond them, reading the table in order is cheaper.
 const ASIDE: usize = 8 << 20;
@@ -70,14 +71,25 @@ struct Columns {
     /// The column that is the rowid; without one, rows are numbered from 1.
     key: Option<usize>,
     tree: Tree,
+    window: Window,
     record: Record,
     aside: Vec<Row>,
     aside_bytes: usize,
+    rows: u64,
 }
 
 impl Loader {
     pub fn new(tree: Tree, kinds: Vec<Kind>, key: Option<usize>) -> Self {
-        let columns = Columns { kinds, key, tree, record: Record::default(), aside: Vec::new(), aside_bytes: 0 };
+        let columns = Columns {
+            kinds,
+            key,
+            tree,
+            window: Window::default(),
+            record: Record::default(),
+            aside: Vec::new(),
+            aside_bytes: 0,
+            rows: 0,
+        };
         Self { framer: Framer::new(columns.kinds.len()), columns }
     }
 
@@ -85,14 +97,15 @@ impl Loader {
     pub fn feed(&mut self, piece: &[u8], ask: &mut Ask<'_>) -> Result<u64, Fault> {
         let columns = &mut self.columns;
         self.framer.feed(piece, |data, fields| columns.add(data, fields, ask))?;
-        Ok(self.columns.tree.rows + self.columns.aside.len() as u64)
+        Ok(self.columns.rows)
     }
 
-    /// Finish the tree; the rows that came out of order are still to be inserted.
-    pub fn finish(self) -> Result<Vec<Row>, Fault> {
+    /// Finish the tree; how many rows came, and those out of order, which are still to be inserted.
+    pub fn finish(mut self) -> Result<(u64, Vec<Row>), Fault> {
         self.framer.finish()?; // else the tree is dropped, and its pages with it
+        self.columns.release(true)?;
         self.columns.tree.finish()?;
-        Ok(self.columns.aside)
+        Ok((self.columns.rows, self.columns.aside))
     }
 
     pub fn abandon(self) -> Result<(), Fault> {
@@ -102,8 +115,9 @@ impl Loader {
 
 impl Columns {
     fn add(&mut self, data: &[u8], fields: &[Field], ask: &mut Ask<'_>) -> Result<(), Fault> {
+        self.rows += 1;
         let rowid = match self.key {
-            None => self.tree.rows as i64 + 1,
+            None => self.rows as i64,
             Some(at) => match fields.get(at).map(|field| value(self.kinds[at], data, *field, ask)) {
                 Some(Ok(Value::Int(number))) => number,
                 Some(Err(fault)) => return Err(fault),
@@ -121,7 +135,24 @@ impl Columns {
                 self.record.push(&value(*kind, data, *field, ask)?);
             }
         }
-        self.tree.add(rowid, self.record.end())
+        if self.key.is_none() {
+            return self.tree.add(rowid, self.record.end());
+        }
+        self.window.push(rowid, self.record.end());
+        if self.window.is_full() {
+            self.release(false)?;
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, all: bool) -> Result<(), Fault> {
+        let tree = &mut self.tree;
+        self.window.release(all, |rowid, record| {
+            if !tree.in_order(rowid) {
+                return malformed(format!("two rows have the key {rowid}"));
+            }
+            tree.add(rowid, record)
+        })
     }
 
     fn put_aside(&mut self, data: &[u8], fields: &[Field], ask: &mut Ask<'_>) -> Result<(), Fault> {
@@ -132,6 +163,10 @@ impl Columns {
             row.push(found);
         }
         self.aside.push(row);
-        if self.aside_bytes > ASIDE { Err(Fault::Disordered) } else { Ok(()) }
+        if self.aside_bytes > ASIDE {
+            Err(Fault::Disordered)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -1,17 +1,22 @@
 //! The module `liteshift_native`: the pure parts as Python sees them.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{sync_channel, SyncSender};
+use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyFloat, PyInt, PyString, PyTuple};
 
 use crate::decode::Kind;
 use crate::load::{nobody, Decoder, Loader, Row};
 use crate::store::Store;
 use crate::tree::Tree;
-use crate::value::{Fault, Value};
+use crate::value::{malformed, Fault, Value};
 
 create_exception!(liteshift_native, Refused, PyValueError, "A value that the contract has no place for.");
 create_exception!(liteshift_native, Disordered, PyValueError, "Too many rows came out of their key's order.");
@@ -45,7 +50,8 @@ impl Forms {
                 definitions.push(column.clone().unbind());
             } else {
                 let form: String = column.extract()?;
-                kinds.push(Kind::of(&form).ok_or_else(|| Unfit::new_err(format!("the form {form} is not known here")))?);
+                kinds
+                    .push(Kind::of(&form).ok_or_else(|| Unfit::new_err(format!("the form {form} is not known here")))?);
             }
         }
         Ok(Self { kinds, definitions })
@@ -87,7 +93,8 @@ fn stored(value: Bound<'_, PyAny>) -> PyResult<Value<'static>> {
 
 fn shown<'py>(py: Python<'py>, value: &Value<'_>) -> PyResult<Bound<'py, PyAny>> {
     let text = |bytes: &[u8]| -> PyResult<Bound<'py, PyAny>> {
-        Ok(PyString::new(py, std::str::from_utf8(bytes).map_err(|_| Refused::new_err("its text is not UTF-8"))?).into_any())
+        Ok(PyString::new(py, std::str::from_utf8(bytes).map_err(|_| Refused::new_err("its text is not UTF-8"))?)
+            .into_any())
     };
     match value {
         Value::Null => Ok(py.None().into_bound(py)),
@@ -128,8 +135,55 @@ fn decode(py: Python<'_>, columns: Vec<Bound<'_, PyAny>>, data: &Bound<'_, PyByt
 /// Builds one table of a database file that nobody has open.
 #[pyclass]
 struct TableBuilder {
-    loader: Option<Loader>,
+    work: Work,
     definitions: Vec<Py<PyAny>>,
+}
+
+enum Work {
+    /// In the caller's thread, because definitions are asked, which needs Python's lock.
+    Here(Box<Loader>),
+    /// In a thread of its own, so that the next piece can be read meanwhile.
+    There(Worker),
+    Done,
+}
+
+struct Worker {
+    pieces: SyncSender<PyBackedBytes>,
+    thread: JoinHandle<Result<Box<Loader>, Fault>>,
+    rows: Arc<AtomicU64>,
+}
+
+const AHEAD: usize = 4; // pieces that may wait for the worker
+
+impl Worker {
+    fn start(mut loader: Box<Loader>) -> std::io::Result<Self> {
+        let (pieces, received) = sync_channel::<PyBackedBytes>(AHEAD);
+        let rows = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&rows);
+        let thread = std::thread::Builder::new().name("liteshift-native".into()).spawn(move || {
+            for piece in received {
+                count.store(loader.feed(&piece, &mut nobody)?, Ordering::Relaxed);
+            }
+            Ok(loader)
+        })?;
+        Ok(Self { pieces, thread, rows })
+    }
+
+    /// Let the worker finish what it was given; its table, or what went wrong.
+    fn end(self) -> Result<Box<Loader>, Fault> {
+        drop(self.pieces);
+        self.thread.join().unwrap_or_else(|_| malformed("the builder failed"))
+    }
+}
+
+impl TableBuilder {
+    fn take(&mut self) -> Result<Box<Loader>, Fault> {
+        match std::mem::replace(&mut self.work, Work::Done) {
+            Work::Here(loader) => Ok(loader),
+            Work::There(worker) => worker.end(),
+            Work::Done => malformed("the table is finished"),
+        }
+    }
 }
 
 #[pymethods]
@@ -143,37 +197,54 @@ impl TableBuilder {
             return Err(Unfit::new_err("the key is no integer"));
         }
         let tree = Tree::new(Store::open(&path)?, root)?;
-        Ok(Self { loader: Some(Loader::new(tree, forms.kinds, key)), definitions: forms.definitions })
+        let loader = Box::new(Loader::new(tree, forms.kinds, key));
+        let work = if forms.definitions.is_empty() {
+            Work::There(Worker::start(loader).map_err(Fault::Io)?)
+        } else {
+            Work::Here(loader)
+        };
+        Ok(Self { work, definitions: forms.definitions })
     }
 
     /// Take the next piece of a binary COPY; how many rows have come so far. After an error, only `abandon`.
-    fn feed(&mut self, py: Python<'_>, piece: &Bound<'_, PyBytes>) -> PyResult<u64> {
-        let loader = self.loader.as_mut().ok_or_else(|| PyValueError::new_err("the table is finished"))?;
-        let data = piece.as_bytes();
-        if self.definitions.is_empty() {
-            return Ok(py.detach(|| loader.feed(data, &mut nobody))?);
-        }
-        let (definitions, mut failed) = (&self.definitions, None);
-        let told = loader.feed(data, &mut |which, text| ask(py, definitions, which, text, &mut failed));
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(told?),
+    fn feed(&mut self, py: Python<'_>, piece: PyBackedBytes) -> PyResult<u64> {
+        match &mut self.work {
+            Work::Done => Err(PyValueError::new_err("the table is finished")),
+            Work::Here(loader) => {
+                let (definitions, mut failed) = (&self.definitions, None);
+                let told = loader.feed(&piece, &mut |which, text| ask(py, definitions, which, text, &mut failed));
+                match failed {
+                    Some(error) => Err(error),
+                    None => Ok(told?),
+                }
+            }
+            Work::There(worker) => {
+                let (pieces, rows) = (&worker.pieces, &worker.rows);
+                if py.detach(|| pieces.send(piece)).is_ok() {
+                    return Ok(rows.load(Ordering::Relaxed));
+                }
+                match py.detach(|| self.take()) {
+                    Ok(_) => Err(PyValueError::new_err("the builder ended early")),
+                    Err(fault) => Err(fault.into()),
+                }
+            }
         }
     }
 
-    /// Finish the table; the rows that came out of order, which are still to be inserted.
-    fn finish(&mut self, py: Python<'_>) -> PyResult<Vec<Py<PyTuple>>> {
-        let loader = self.loader.take().ok_or_else(|| PyValueError::new_err("the table is finished"))?;
-        let aside = py.detach(|| loader.finish())?;
-        Ok(shown_rows(py, &aside)?.into_iter().map(Bound::unbind).collect())
+    /// Finish the table; how many rows came, and those out of order, which are still to be inserted.
+    fn finish(&mut self, py: Python<'_>) -> PyResult<(u64, Vec<Py<PyTuple>>)> {
+        let (rows, aside) = py.detach(|| self.take()?.finish())?;
+        Ok((rows, shown_rows(py, &aside)?.into_iter().map(Bound::unbind).collect()))
     }
 
     /// Leave the file as it was.
-    fn abandon(&mut self) -> PyResult<()> {
-        match self.loader.take() {
-            Some(loader) => Ok(loader.abandon()?),
-            None => Ok(()),
+    fn abandon(&mut self, py: Python<'_>) -> PyResult<()> {
+        if matches!(self.work, Work::Done) {
+            return Ok(());
         }
+        // A worker that failed has dropped its table, and with it the pages.
+        py.detach(|| self.take().map_or(Ok(()), |loader| loader.abandon()))?;
+        Ok(())
     }
 }
 

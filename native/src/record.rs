@@ -98,7 +98,7 @@ impl Record {
 /// The integer that SQLite writes for a real: one of at most six bytes.
 fn small_integer(number: f64) -> Option<i64> {
     const LIMIT: f64 = 140_737_488_355_328.0; // 2^47
-    if number >= -LIMIT && number < LIMIT && number.fract() == 0.0 {
+    if (-LIMIT..LIMIT).contains(&number) && number.fract() == 0.0 {
         return Some(number as i64);
     }
     None
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(varint(0x4000), [0x81, 0x80, 0]);
         assert_eq!(varint(u64::MAX), [0xff; 9]);
         assert_eq!(varint((1 << 56) - 1), [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
-assert_eq!(varint(1 << 56), [0x80, 0xc0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0]);
+        assert_eq!(varint(1 << 56), [0x80, 0xc0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0]);
     }
 
     #[test]

@@ -67,13 +67,21 @@ impl Store {
 
     /// The number that the next page gets.
     pub fn next(&self) -> u32 {
-        if self.next == self.lock_page { self.next + 1 } else { self.next }
+        if self.next == self.lock_page {
+            self.next + 1
+        } else {
+            self.next
+        }
     }
 
     /// The number that the page after the next one gets.
     pub fn after_next(&self) -> u32 {
         let after = self.next() + 1;
-        if after == self.lock_page { after + 1 } else { after }
+        if after == self.lock_page {
+            after + 1
+        } else {
+            after
+        }
     }
 
     pub fn append(&mut self, page: &[u8]) -> Result<u32, Fault> {

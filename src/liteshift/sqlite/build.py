@@ -65,14 +65,15 @@ def build(
     forms: Sequence[str],
     pieces: Iterable[bytes],
     tell: Callable[[int], None],
-) -> Sequence[Sequence[Value]] | Unbuilt:
+) -> tuple[int, Sequence[Sequence[Value]]] | Unbuilt:
     """Build a table in a file that nobody has open.
 
     Args:
         tell: told how many rows have come.
 
     Returns:
-        The rows that came out of order and are still to be inserted; or why it was not built: the file is as it was.
+        How many rows came, and those of them that are still to be inserted, being out of order; or why it was not
+        built: the file is as it was.
 
     Raises:
         LiteshiftError: the file can't be written.
@@ -84,7 +85,7 @@ def build(
         try:
             for piece in pieces:
                 tell(builder.feed(piece))
-            aside: Sequence[Sequence[Value]] = builder.finish()
+            rows: tuple[int, Sequence[Sequence[Value]]] = builder.finish()
         finally:
             builder.abandon()
     except core.Disordered:
@@ -95,7 +96,7 @@ def build(
         return Unbuilt.REFUSED  # a row that can't be carried: the definition's road says which, and why
     except OSError as error:
         raise os_error(error, f"{path} can't be written") from error
-    return aside
+    return rows
 
 
 def affinity(declared: str, *, strict: bool) -> str:

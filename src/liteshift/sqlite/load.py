@@ -91,22 +91,16 @@ class SqliteStaging:
         place = site(self._connection, table, columns, forms)
         if place is None:
             return Unbuilt.UNFIT
-        count = 0
-
-        def counted(rows: int) -> None:
-            nonlocal count
-            count = rows
-            tell(rows)
-
         self._connection.close()
         try:
-            aside = build(self._staged, place, forms, pieces, counted)
+            built = build(self._staged, place, forms, pieces, tell)
         finally:
             self._connection = self._open()
-        if isinstance(aside, Unbuilt):
-            return aside
+        if isinstance(built, Unbuilt):
+            return built
         if place.indexed:  # those of its unique rules, which came with the table and are empty
             self._connection.execute(f"REINDEX {quote(table)}").close()
+        count, aside = built
         self.load(table, columns, aside)
         return count
 
