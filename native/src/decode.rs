@@ -20,6 +20,9 @@ pub enum Kind {
     },
     Numeric,
     Json,
+    Jsonb,
+    /// A jsonb that is never stored as a number.
+    JsonbText,
     /// The definition's own `from_pg` is asked; the number says which.
     Python(usize),
 }
@@ -32,7 +35,7 @@ impl Kind {
             "boolean" => Kind::Boolean,
             "double" => Kind::Double,
             "real" => Kind::Real,
-            "text" => Kind::Text,
+            "text" | "decimal" => Kind::Text,
             "bytea" => Kind::Bytea,
             "uuid" => Kind::Uuid,
             "date" => Kind::Date,
@@ -41,6 +44,10 @@ impl Kind {
             "timestamp" | "timestamptz" => Kind::Timestamp { short: false },
             "timestamp_short" | "timestamptz_short" => Kind::Timestamp { short: true },
             "json" => Kind::Json,
+            "jsonb" => Kind::Jsonb,
+            "jsonb_text" => Kind::JsonbText,
+            // PostgreSQL prints all digits of a column's scale, so there is nothing to add.
+            _ if form.starts_with("decimal(") => Kind::Text,
             _ if form.starts_with("numeric(") => Kind::Numeric,
             _ => return None,
         })
@@ -71,6 +78,11 @@ pub fn decode(kind: Kind, field: &[u8]) -> Result<Value<'_>, Fault> {
         Kind::Timestamp { short } => timestamp(i64::from_be_bytes(exact(field)?), short),
         Kind::Numeric => numeric(field),
         Kind::Json => json(text(field)?),
+        Kind::Jsonb => match escaped(text(field)?) {
+            Value::Text(text) => json(text),
+            other => Ok(other), // a number is ASCII
+        },
+        Kind::JsonbText => Ok(escaped(text(field)?)),
         Kind::Python(_) => malformed("a form that only Python knows"),
     }
 }
@@ -211,13 +223,13 @@ fn numeric(field: &[u8]) -> Result<Value<'_>, Fault> {
         0xF000 => return refused("-Infinity is no number to SQLite's NUMERIC"),
         _ => return malformed("a numeric with an unknown sign"),
     };
-    let whole = u16::from_be_bytes([d0, d1]) == 0;
+    let scale = i64::from(u16::from_be_bytes([d0, d1]));
     let count = usize::from(u16::from_be_bytes([n0, n1]));
     if digits.len() != 2 * count {
         return malformed("a numeric of another length than it says");
     }
     if count > 8 {
-        return refused("a numeric of more digits than a double holds"); // never one of numeric(p<=15)
+        return refused(TOO_LONG);
     }
     let mut mantissa: u128 = 0; // 8 groups of 4 digits are below 10^32
     for pair in digits.chunks_exact(2) {
@@ -227,52 +239,47 @@ fn numeric(field: &[u8]) -> Result<Value<'_>, Fault> {
         }
         mantissa = mantissa * 10_000 + u128::from(group);
     }
-    scaled(negative, mantissa, 4 * (weight - count as i64 + 1), whole)
-}
-
-fn scaled<'a>(negative: bool, mut mantissa: u128, mut exponent: i64, whole: bool) -> Result<Value<'a>, Fault> {
-    if mantissa == 0 {
-        return Ok(Value::Int(0));
-    }
-    while exponent < 0 && mantissa % 10 == 0 {
-        mantissa /= 10;
-        exponent += 1;
-    }
-    while exponent > 0 {
-        match mantissa.checked_mul(10) {
-            Some(larger) if larger < 1 << 100 => mantissa = larger,
-            _ => return refused("a numeric of more digits than a double holds"),
-        }
-        exponent -= 1;
-    }
-    if exponent == 0 {
-        // The definition reads a text with a decimal point as a double first.
-        let size = if whole { i64::try_from(mantissa).ok() } else { whole_double(mantissa as f64) };
-        return match size {
-            Some(number) => Ok(Value::Int(if negative { -number } else { number })),
-            None => refused("a numeric of more digits than a double holds"),
-        };
-    }
-    let size = if mantissa < 1 << 53 && exponent >= -22 {
-        mantissa as f64 / 10f64.powi(-exponent as i32) // both exact, so rounded once
-    } else {
-        match format!("{mantissa}e{exponent}").parse::<f64>() {
-            Ok(size) => size,
-            Err(_) => return malformed("no numeric"),
-        }
+    // All digits that PostgreSQL prints, as one integer: the value is that by 10 to the power of -scale.
+    let Some(printed) = shifted(mantissa, 4 * (weight - count as i64 + 1) + scale) else {
+        return refused(TOO_LONG);
     };
-    let value = if negative { -size } else { size };
-    if size.fract() == 0.0 {
-        return match whole_double(size) {
-            Some(number) => Ok(Value::Int(if negative { -number } else { number })),
-            None => refused("a numeric of more digits than a double holds"),
-        };
-    }
-    Ok(Value::Fraction(value))
+    Ok(fraction(if negative { -printed } else { printed }, scale))
 }
 
-fn whole_double(size: f64) -> Option<i64> {
-    (size < 9_223_372_036_854_775_808.0).then_some(size as i64)
+const TOO_LONG: &str = "a number of more than 15 digits, which a double does not hold";
+const DIGITS: i64 = 1_000_000_000_000_000; // what 15 digits can't write
+
+/// An integer by a power of ten; what that cuts off is zeros. None where it has more than 15 digits.
+fn shifted(mut mantissa: u128, mut power: i64) -> Option<i64> {
+    while power < 0 && mantissa != 0 {
+        mantissa /= 10;
+        power += 1;
+    }
+    while power > 0 && mantissa != 0 {
+        if mantissa >= DIGITS as u128 {
+            return None;
+        }
+        mantissa *= 10;
+        power -= 1;
+    }
+    i64::try_from(mantissa).ok().filter(|found| *found < DIGITS)
+}
+
+/// An integer of at most 15 digits, and how many of them are after the point.
+fn fraction<'a>(printed: i64, scale: i64) -> Value<'a> {
+    const EXACT_POWERS: i64 = 22; // a double holds 10^22, and no higher power of ten
+    if scale <= 18 {
+        let unit = 10i64.pow(scale as u32);
+        if printed % unit == 0 {
+            return Value::Int(printed / unit);
+        }
+    } else if printed == 0 {
+        return Value::Int(0);
+    }
+    if scale <= EXACT_POWERS {
+        return Value::Fraction(printed as f64 / 10f64.powi(scale as i32)); // both exact, so rounded once
+    }
+    Value::Fraction(format!("{printed}e-{scale}").parse().unwrap_or(0.0))
 }
 
 /// A JSON column has NUMERIC affinity: see `_json_from_pg`.
@@ -290,6 +297,25 @@ fn json(text: &[u8]) -> Result<Value<'_>, Fault> {
         }
     }
     Ok(Value::Blob(text))
+}
+
+/// What PostgreSQL prints, in ASCII as Python's `json.dumps` writes it: see codec/jsonb.py.
+fn escaped(text: &[u8]) -> Value<'_> {
+    if text.iter().all(|byte| *byte < 0x7f) {
+        return Value::Text(text);
+    }
+    let mut made = String::with_capacity(2 * text.len());
+    let mut units = [0; 2];
+    for letter in String::from_utf8_lossy(text).chars() {
+        if letter < '\x7f' {
+            made.push(letter);
+        } else {
+            for unit in letter.encode_utf16(&mut units) {
+                made.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    Value::OwnText(made.into_bytes())
 }
 
 /// Whether it matches `\s*-?\d+(\.\d+)?([eE][+-]?\d+)?\s*`.

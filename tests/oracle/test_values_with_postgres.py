@@ -679,15 +679,16 @@ def check_native(streams: list[bytes], table: TablePlan, lines: list[bytes]) -> 
     """The native core gives the definition's values and refuses what the definition refuses."""
     columns = [decoder(column.form, native.CORE.knows) for column in table.columns]
     codecs = [codec(column.form) for column in table.columns]
+    numeric = table.columns[1].form.startswith("numeric")  # the core does not print the number that it refuses
     for stream, line in zip(streams, lines, strict=True):
         try:
             expected: object = decode(codecs, line)
         except Unrepresentable as reason:
-            expected = str(reason)
+            expected = "more than 15 digits" if numeric and "15 digits" in str(reason) else str(reason)
         try:
             (found,) = native.CORE.decode(columns, stream)
         except (native.CORE.Refused, Unrepresentable) as reason:
-            found = str(reason)
+            found = "more than 15 digits" if numeric and "15 digits" in str(reason) else str(reason)
         assert repr(found) == repr(expected), f"{line[:80]!r} as {table.columns[1].form}"
 
 

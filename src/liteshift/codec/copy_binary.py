@@ -12,6 +12,7 @@ from collections.abc import Callable
 from liteshift.codec.values import SqliteValue, codec
 
 AS_IT_IS = "{}"
+CAST = "{}::pg_catalog.text"
 AS_TEXT = "CASE WHEN pg_catalog.num_nulls({0}) = 0 THEN pg_catalog.concat({0}) END"
 
 _CASTS = {
@@ -42,6 +43,8 @@ _OWN_BYTES = {
     "numeric": ("numeric",),
     "json": ("json",),
 }
+_CAST_PRINTS = ("jsonb", "numeric", "interval")
+"""Types whose cast to text is their output function."""
 
 
 def wire(form: str, source_type: str) -> str:
@@ -56,7 +59,7 @@ def wire(form: str, source_type: str) -> str:
     plain = bare + rest.partition(")")[2]  # `timestamp(3) without time zone`, `numeric(5,2)`
     if plain in _OWN_BYTES.get(name, ()):
         return AS_IT_IS
-    return _CASTS.get(name, AS_TEXT)
+    return _CASTS.get(name, CAST if plain in _CAST_PRINTS else AS_TEXT)
 
 
 def decoder(form: str, known: Callable[[str], bool]) -> str | Callable[[str], SqliteValue]:

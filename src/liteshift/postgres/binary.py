@@ -31,6 +31,9 @@ def binary_copy(connection: psycopg.Connection[Any], query: bytes) -> Generator[
     """
     pgconn = connection.pgconn
     connection.execute("SAVEPOINT binary_copy")
+    if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+        # Bytes of any kind are sent as they are, for the reader to refuse; the server would end the whole COPY there.
+        connection.execute("SET LOCAL client_encoding TO 'SQL_ASCII'")
     result = pgconn.exec_(query)
     if result.status != pq.ExecStatus.COPY_OUT:
         raise psycopg.errors.error_from_result(result)
@@ -38,7 +41,8 @@ def binary_copy(connection: psycopg.Connection[Any], query: bytes) -> Generator[
         yield from _pieces(pgconn)
     except (GeneratorExit, KeyboardInterrupt):
         _cancel(pgconn)
-        connection.execute("ROLLBACK TO SAVEPOINT binary_copy")
+        if pgconn.status == pq.ConnStatus.OK:
+            connection.execute("ROLLBACK TO SAVEPOINT binary_copy")
         raise
     failure = None
     while answer := pgconn.get_result():
@@ -46,7 +50,7 @@ def binary_copy(connection: psycopg.Connection[Any], query: bytes) -> Generator[
             failure = answer
     if failure is not None:
         raise psycopg.errors.error_from_result(failure)
-    connection.execute("RELEASE SAVEPOINT binary_copy")
+    connection.execute("ROLLBACK TO SAVEPOINT binary_copy")  # it wrote nothing, and this takes back the setting
 
 
 def _pieces(pgconn: pq.abc.PGconn) -> Iterator[bytes]:

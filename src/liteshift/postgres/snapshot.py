@@ -99,7 +99,7 @@ class PostgresSnapshot:
         self, table: Name, columns: Sequence[tuple[str, str]], *, with_children: bool, order: Sequence[str] = ()
     ) -> Generator[bytes]:
         """Every row in COPY's binary format, as one stream that is cut anywhere; closing it early is harmless."""
-        query = sql.SQL("COPY (SELECT {} FROM {} {}{}) TO STDOUT (FORMAT binary)").format(
+        query = sql.SQL("COPY /* liteshift */ (SELECT {} FROM {} {}{}) TO STDOUT (FORMAT binary)").format(
             sql.SQL(", ").join(sql.SQL(text).format(sql.Identifier(name)) for name, text in columns),
             sql.SQL("" if with_children else "ONLY"),
             _table(table),

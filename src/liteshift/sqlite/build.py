@@ -122,9 +122,9 @@ def _suits(form: str, found: str) -> bool:
             return found == "REAL"
         case "integer" | "boolean" | "numeric" | "interval_micros":
             return found in ("INTEGER", "NUMERIC", "BLOB")
-        case "text" | "uuid" | "money":
+        case "text" | "uuid" | "money" | "decimal" | "jsonb_text":
             return found in ("TEXT", "BLOB")  # elsewhere a text that looks like a number becomes one
-        case "json":
+        case "json" | "jsonb":
             return found in ("NUMERIC", "BLOB")
         case _:
             return found != "REAL" or form.startswith(("date", "time"))
