@@ -88,12 +88,14 @@ def _pulled(pgconn: pq.abc.PGconn) -> Iterator[bytes]:
 
 
 def _cancel(pgconn: pq.abc.PGconn) -> None:
-    with suppress(psycopg.Error):
-        pgconn.get_cancel().cancel()
+    """End the COPY, which may have sent all its rows already, and take its results."""
+    with suppress(psycopg.Error):  # such as: no COPY in progress
+        if pgconn.get_copy_data(1)[0] != _ENDED:
+            pgconn.get_cancel().cancel()
         while pgconn.get_copy_data(0)[0] != _ENDED:
             pass
-        while pgconn.get_result():
-            pass
+    while pgconn.status == pq.ConnStatus.OK and pgconn.get_result():
+        pass
 
 
 @cache
