@@ -48,6 +48,8 @@ def binary_copy(connection: psycopg.Connection[Any], query: bytes) -> Generator[
     while answer := pgconn.get_result():
         if answer.status == pq.ExecStatus.FATAL_ERROR:
             failure = answer
+    if pgconn.status != pq.ConnStatus.OK:
+        raise psycopg.OperationalError(pgconn.get_error_message())
     if failure is not None:
         raise psycopg.errors.error_from_result(failure)
     connection.execute("ROLLBACK TO SAVEPOINT binary_copy")  # it wrote nothing, and this takes back the setting
