@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+NATIVE := .venv/.native
+CRATE := native/Cargo.toml native/Cargo.lock native/pyproject.toml $(wildcard native/src/*.rs)
 
-.PHONY: help install demo test soak lint format bench clean
+.PHONY: help install native demo test soak lint format bench clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-install: $(STAMP)  ## make .venv with the pinned dependencies
+install: $(STAMP) $(NATIVE)  ## make .venv with the pinned dependencies, and the native core where cargo is there
+
+native: $(NATIVE)  ## build and install the native core
 
 $(STAMP): pyproject.toml constraints.txt backend/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
@@ -18,10 +22,17 @@ $(STAMP): pyproject.toml constraints.txt backend/requirements.txt
 	cd backend && ../$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
+# All works without the native core, so without cargo, or where it can't be built, we go on.
+$(NATIVE): $(STAMP) $(CRATE)
+	@if ! command -v cargo >/dev/null; then echo "no cargo here: liteshift does without its native core"; \
+	elif $(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps ./native; then touch $@; \
+	else echo "the native core can't be built here: liteshift does without it"; fi
+
 demo: $(STAMP)  ## move 100,000 parties from an embedded PostgreSQL to SQLite and compare the answers
 	$(BIN)/liteshift demo
 
-test: $(STAMP)  ## all tests but the long ones
+test: $(STAMP) $(NATIVE)  ## all tests but the long ones
+	@if command -v cargo >/dev/null; then cd native && cargo test --quiet; fi
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not soak'
 
 soak: $(STAMP)  ## the long tests
@@ -33,6 +44,7 @@ lint: $(STAMP)  ## ruff, mypy --strict, the house's floors
 	$(BIN)/mypy src tests benchmarks
 	cd backend && ../$(BIN)/mypy app scripts tests
 	$(BIN)/lint-imports
+	@if command -v cargo >/dev/null; then cd native && cargo fmt --check && cargo clippy --quiet --all-targets --features python -- -D warnings; fi
 
 format: $(STAMP)  ## put the code into shape
 	$(BIN)/ruff check --fix .

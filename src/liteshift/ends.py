@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,18 @@ from liteshift.catalog import Catalog, Name
 from liteshift.survey import Activity, Rights, ServerFacts, Statements, TableAnswer, TableQuestion
 
 Value = int | float | str | bytes | None
+
+
+class Unbuilt(StrEnum):
+    """Why a table's pages were not built.
+
+    UNFIT: only SQLite can fill this table. DISORDERED: too many rows did not come in their key's order. REFUSED: a row
+    can't be carried.
+    """
+
+    UNFIT = "unfit"
+    DISORDERED = "disordered"
+    REFUSED = "refused"
 
 
 class Snapshot(Protocol):
@@ -32,6 +45,17 @@ class Snapshot(Protocol):
 
     def lines(self, table: Name, columns: Sequence[str], *, with_children: bool) -> Iterator[bytes]:
         """Every row in COPY's text format, as the heap has them."""
+        ...
+
+    def binary(
+        self, table: Name, columns: Sequence[tuple[str, str]], *, with_children: bool, order: Sequence[str] = ()
+    ) -> Generator[bytes]:
+        """Every row in COPY's binary format, as one stream that is cut anywhere; closing it early is harmless.
+
+        Args:
+            columns: each column and the SQL expression for it, as `codec.copy_binary` has it.
+            order: the columns to sort by; without, as the heap has them.
+        """
         ...
 
     def view_lines(self, view: Name, columns: Sequence[str], *, seconds: int) -> Iterator[bytes]:
@@ -120,6 +144,30 @@ class Staging(Protocol):
 
     def load(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
         """Put rows into an empty table."""
+        ...
+
+    def can_build(self, table: str, columns: Sequence[str], forms: Sequence[str]) -> bool:
+        """Whether `build` can fill this table."""
+        ...
+
+    def build(
+        self,
+        table: str,
+        columns: Sequence[str],
+        forms: Sequence[str],
+        pieces: Iterable[bytes],
+        tell: Callable[[int], None],
+    ) -> int | Unbuilt:
+        """Put rows into an empty table by making its pages.
+
+        Args:
+            forms: the columns' stored forms.
+            pieces: a stream of COPY's binary format.
+            tell: told how many rows have come.
+
+        Returns:
+            How many rows came; or why the table is still empty.
+        """
         ...
 
     def set_sequence(self, table: str, value: int) -> None:

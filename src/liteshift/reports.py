@@ -26,13 +26,21 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class CopiedTable:
-    """One table's copy: rows that arrived, rows rejected, seconds taken."""
+    """One table's copy.
+
+    Attributes:
+        rows: rows that arrived.
+        rejected: rows that can't be carried.
+        seconds: time taken.
+        road: who stored the rows: `native` where the native core built the table's pages, else `python`.
+    """
 
     source: str
     target: str
     rows: int
     rejected: int
     seconds: float
+    road: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from liteshift import native
 from liteshift.codec.arrays import split
+from liteshift.codec.copy_binary import decoder, wire
 from liteshift.codec.copy_text import decode, encode, fields
 from liteshift.codec.values import Unrepresentable, codec
 from liteshift.plan import Choices, Plan, Profile, TablePlan
@@ -595,6 +597,19 @@ class Oracle:
         self._fill(name, [f"{number}\t{_escaped(value)}\n" for number, value in enumerate(values)])
         return self._copied(f"COPY (SELECT id, v FROM public.{name} ORDER BY id) TO STDOUT")
 
+    def binary(self, kind: str, table: TablePlan) -> list[bytes]:
+        """The same values in COPY's binary format as the native core asks for them: a stream for each."""
+        asked = [
+            sql.SQL(wire(column.form, column.source_type)).format(sql.Identifier(column.source))
+            for column in table.columns
+        ]
+        query = sql.SQL("COPY (SELECT {} FROM public.{} ORDER BY id) TO STDOUT (FORMAT binary)").format(
+            sql.SQL(", ").join(asked), sql.Identifier(self._names[kind])
+        )
+        stream = self._copied(query.as_string(self._reader))
+        head, end = stream[0][:19], stream[-1]
+        return [head + row + end for row in (stream[0][19:], *stream[1:-1])]
+
     def given_back(self, kind: str, lines: list[bytes]) -> None:
         """The lines, read by the server again, are the very same values, to the bit."""
         name = self._names[kind]
@@ -650,12 +665,31 @@ def check(oracle: Oracle, sample: Sample, values: list[str]) -> None:
             assert not refused(text), f"{text[:80]!r} was not refused, but became {row[1]!r}"
             rows.append(row)
             carried.append(line)
+        if native.CORE is not None:
+            check_native(oracle.binary(sample.type, table), table, lines)
         stored = _through_sqlite(table, rows)
         for row, there, line in zip(rows, stored, carried, strict=True):
             assert repr(there[1]) == repr(row[1]), f"{profile}: SQLite changed what {line[:80]!r} became"
             assert type(there[1]) is type(row[1])
             assert encode(codecs, there) == line, f"{profile}: {line[:80]!r} comes back as another value"
     oracle.given_back(sample.type, lines)
+
+
+def check_native(streams: list[bytes], table: TablePlan, lines: list[bytes]) -> None:
+    """The native core gives the definition's values and refuses what the definition refuses."""
+    columns = [decoder(column.form, native.CORE.knows) for column in table.columns]
+    codecs = [codec(column.form) for column in table.columns]
+    numeric = table.columns[1].form.startswith("numeric")  # the core does not print the number that it refuses
+    for stream, line in zip(streams, lines, strict=True):
+        try:
+            expected: object = decode(codecs, line)
+        except Unrepresentable as reason:
+            expected = "more than 15 digits" if numeric and "15 digits" in str(reason) else str(reason)
+        try:
+            (found,) = native.CORE.decode(columns, stream)
+        except (native.CORE.Refused, Unrepresentable) as reason:
+            found = "more than 15 digits" if numeric and "15 digits" in str(reason) else str(reason)
+        assert repr(found) == repr(expected), f"{line[:80]!r} as {table.columns[1].form}"
 
 
 def _through_sqlite(table: TablePlan, rows: list[tuple[SqliteValue, ...]]) -> list[tuple[SqliteValue, ...]]:

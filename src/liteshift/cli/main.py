@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from liteshift import __version__
+from liteshift import __version__, native
 from liteshift.cli.assess import assess
 from liteshift.cli.backup import backup
 from liteshift.cli.bench import bench
@@ -54,7 +54,7 @@ def report_error(error: LiteshiftError) -> None:
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="liteshift")
+@click.version_option(f"{__version__} ({native.described()})", prog_name="liteshift")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Move a live application from PostgreSQL to SQLite, prove that nothing was lost, and be able to go back."""

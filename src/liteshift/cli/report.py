@@ -76,13 +76,16 @@ def print_findings(out: Console, findings: tuple[Finding, ...]) -> None:
 def print_report(out: Console, report: MigrateReport) -> None:
     """What a move did."""
     out.print()
-    done = table("table", ">rows", ">rejected", ">seconds", ">rows/s", "verified")
+    done = table("table", ">rows", ">rejected", ">seconds", ">rows/s", "copied by", "verified")
     verified = {item.source: item for item in report.verdict.tables}
     for item in report.copied:
         rate = f"{item.rows / item.seconds:,.0f}" if item.seconds > 0 else ""
         verdict = verified[item.source]
         numbers = (f"{item.rows:,}", f"{item.rejected:,}", f"{item.seconds:.2f}", rate)
-        done.add_row(cell(item.source), *numbers, cell(_verdict(verdict), "green" if verdict.equal else "bold red"))
+        road = "the native core" if item.road == "native" else "Python"
+        done.add_row(
+            cell(item.source), *numbers, cell(road), cell(_verdict(verdict), "green" if verdict.equal else "bold red")
+        )
     out.print(done)
     if report.plan.views:
         names = ", ".join(view.target for view in report.plan.views)

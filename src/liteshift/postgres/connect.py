@@ -26,6 +26,7 @@ SESSION = {
     "search_path": "",  # every name PostgreSQL prints comes with its schema
     "standard_conforming_strings": "on",
     "statement_timeout": "0",
+    "synchronize_seqscans": "off",  # from the first page: rows written in their key's order come in it
     "timezone": "UTC",
     "xmloption": "content",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from psycopg import sql
 
 from liteshift.catalog import Catalog, Name
 from liteshift.errors import LiteshiftError
+from liteshift.postgres.binary import binary_copy
 from liteshift.postgres.connect import connect, label, translate_error
 from liteshift.postgres.read import copy_out
 from liteshift.postgres.scan import PostgresSurvey
@@ -93,6 +94,18 @@ class PostgresSnapshot:
         with self._connection.cursor() as cursor, cursor.copy(copy_out(self._connection, query)) as copy:
             while data := copy.read():
                 yield bytes(data)
+
+    def binary(
+        self, table: Name, columns: Sequence[tuple[str, str]], *, with_children: bool, order: Sequence[str] = ()
+    ) -> Generator[bytes]:
+        """Every row in COPY's binary format, as one stream that is cut anywhere; closing it early is harmless."""
+        query = sql.SQL("COPY /* liteshift */ (SELECT {} FROM {} {}{}) TO STDOUT (FORMAT binary)").format(
+            sql.SQL(", ").join(sql.SQL(text).format(sql.Identifier(name)) for name, text in columns),
+            sql.SQL("" if with_children else "ONLY"),
+            _table(table),
+            sql.SQL(" ORDER BY {}").format(sql.SQL(", ").join(map(sql.Identifier, order))) if order else sql.SQL(""),
+        )
+        return binary_copy(self._connection, query.as_bytes(self._connection))
 
     def view_lines(self, view: Name, columns: Sequence[str], *, seconds: int) -> Iterator[bytes]:
         """Every row of a view in COPY's text format.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-from liteshift.ends import Value
+from liteshift.ends import Unbuilt, Value
 from liteshift.errors import LiteshiftError
 from liteshift.quoting import quote
+from liteshift.sqlite.build import build, site
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained, os_error
+from liteshift.sqlite.functions import register
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.scan import SCAN_CACHE, scan
 
@@ -36,11 +38,26 @@ LOADING = (
 class SqliteStaging:
     """See `liteshift.ends.Staging`."""
 
-    def __init__(self, connection: dbapi.Connection, staged: Path, target: Path, *, overwrite: bool) -> None:
-        self._connection = connection
+    def __init__(self, staged: Path, target: Path, *, overwrite: bool) -> None:
         self._staged = staged
         self._target = target
         self._overwrite = overwrite
+        self._connection = self._open()
+
+    def _open(self) -> dbapi.Connection:
+        connection = dbapi.connect(self._staged, isolation_level=None)
+        try:
+            for pragma in LOADING:
+                connection.execute(pragma).close()
+            register(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
 
     def execute(self, statements: Iterable[str]) -> None:
         """Run schema statements."""
@@ -57,6 +74,35 @@ class SqliteStaging:
         while batch := list(islice(source, _BATCH)):
             self._connection.executemany(statement, batch).close()
         self._connection.execute("COMMIT").close()
+
+    def can_build(self, table: str, columns: Sequence[str], forms: Sequence[str]) -> bool:
+        """Whether `build` can fill this table."""
+        return site(self._connection, table, columns, forms) is not None
+
+    def build(
+        self,
+        table: str,
+        columns: Sequence[str],
+        forms: Sequence[str],
+        pieces: Iterable[bytes],
+        tell: Callable[[int], None],
+    ) -> int | Unbuilt:
+        """Put rows into an empty table by making its pages, while SQLite has the file closed."""
+        place = site(self._connection, table, columns, forms)
+        if place is None:
+            return Unbuilt.UNFIT
+        self._connection.close()
+        try:
+            built = build(self._staged, place, forms, pieces, tell)
+        finally:
+            self._connection = self._open()
+        if isinstance(built, Unbuilt):
+            return built
+        if place.indexed:  # those of its unique rules, which came with the table and are empty
+            self._connection.execute(f"REINDEX {quote(table)}").close()
+        count, aside = built
+        self.load(table, columns, aside)
+        return count
 
     def set_sequence(self, table: str, value: int) -> None:
         """Let AUTOINCREMENT go on after a value, even where a row with a higher key is gone."""

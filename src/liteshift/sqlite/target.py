@@ -11,9 +11,7 @@ from pathlib import Path
 from liteshift.errors import LiteshiftError, NotInitialised
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained, os_error
-from liteshift.sqlite.functions import register
-from liteshift.sqlite.library import dbapi
-from liteshift.sqlite.load import LOADING, SIDECARS, SqliteStaging
+from liteshift.sqlite.load import SIDECARS, SqliteStaging
 from liteshift.sqlite.repair import SqliteRepairing, repairing
 from liteshift.sqlite.scan import SCAN_CACHE, SqliteReading
 
@@ -42,13 +40,8 @@ class SqliteTarget:
         except OSError as error:
             raise os_error(error, f"{self.label} can't be written") from error
         try:
-            with explained(self.label):
-                connection = dbapi.connect(staged, isolation_level=None)
-                with closing(connection):
-                    for pragma in LOADING:
-                        connection.execute(pragma).close()
-                    register(connection)
-                    yield SqliteStaging(connection, staged, self.path, overwrite=overwrite)
+            with explained(self.label), closing(SqliteStaging(staged, self.path, overwrite=overwrite)) as staging:
+                yield staging
         finally:
             for leftover in (staged, *(Path(f"{staged}{suffix}") for suffix in SIDECARS)):
                 leftover.unlink(missing_ok=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 
+from liteshift.codec.copy_binary import wire
 from liteshift.codec.copy_text import decode, fields
 from liteshift.codec.values import Unrepresentable, codec
-from liteshift.ends import Snapshot, Staging, Value
+from liteshift.ends import Snapshot, Staging, Unbuilt, Value
 from liteshift.errors import LiteshiftError
-from liteshift.plan import Plan, TablePlan
+from liteshift.plan import ColumnPlan, Plan, TablePlan
 from liteshift.progress import Progress, Step
 from liteshift.reports import CopiedTable, Reject
 
@@ -31,16 +33,44 @@ def copy_rows(
     staging.execute(table.create for table in plan.tables)
     copied = []
     for table in plan.tables:
-        rows = _TableCopy(table, progress, reject)
         started = time.monotonic()
         stored = [column for column in table.columns if not column.generated]  # SQLite computes the others
-        lines = snapshot.lines(table.source, [column.source for column in stored], with_children=table.partitioned)
-        staging.load(table.target, [column.target for column in stored], rows.values(lines))
+        rejected, road = 0, "native"
+        count = _build(snapshot, table, stored, staging, progress)
+        if count is None:
+            rows, road = _TableCopy(table, progress, reject), "python"
+            lines = snapshot.lines(table.source, [column.source for column in stored], with_children=table.partitioned)
+            staging.load(table.target, [column.target for column in stored], rows.values(lines))
+            count, rejected = rows.count, rows.rejected
         if table.sequence is not None:
             staging.set_sequence(table.target, table.sequence)
-        seconds = time.monotonic() - started
-        copied.append(CopiedTable(str(table.source), table.target, rows.count, rows.rejected, seconds))
+        copied.append(CopiedTable(str(table.source), table.target, count, rejected, time.monotonic() - started, road))
     return tuple(copied)
+
+
+def _build(
+    snapshot: Snapshot, table: TablePlan, stored: Sequence[ColumnPlan], staging: Staging, progress: Progress
+) -> int | None:
+    """Let the native core build the table; how many rows it has, or None where it has none yet."""
+    columns, forms = [column.target for column in stored], [column.form for column in stored]
+    if not staging.can_build(table.target, columns, forms):
+        return None
+    name, total = str(table.source), table.rows if table.rows >= 0 else None
+    progress(Step("copy", name, 0, total))
+    asked = [(column.source, wire(column.form, column.source_type)) for column in stored]
+    key = [column.source for column in stored if column.target in table.key]
+    for order in ([], key):  # a heap that was updated is not in order, and sorting costs
+        pieces = snapshot.binary(table.source, asked, with_children=table.partitioned, order=order)
+        with closing(pieces):
+            count = staging.build(
+                table.target, columns, forms, pieces, lambda rows: progress(Step("copy", name, rows, total))
+            )
+        if count is not Unbuilt.DISORDERED:
+            break
+    if isinstance(count, Unbuilt):
+        return None
+    progress(Step("copy", name, count, count))
+    return count
 
 
 def make_indexes(plan: Plan, staging: Staging, progress: Progress) -> None:
