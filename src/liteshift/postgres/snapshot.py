@@ -148,10 +148,9 @@ class PostgresSnapshot:
 
     def is_ascii(self, table: Name, column: str) -> bool:
         """Whether every text of a column is ASCII, in whatever encoding the database has."""
-        query = sql.SQL(
-            r"""SELECT /* liteshift */ NOT EXISTS (SELECT FROM {} WHERE {}::text COLLATE pg_catalog."C" ~ '[^\x01-\x7f]')"""
-        )
-        row = self._connection.execute(query.format(_table(table), sql.Identifier(column))).fetchone()
+        odd = sql.SQL(r"""{}::text COLLATE pg_catalog."C" ~ '[^\x01-\x7f]'""").format(sql.Identifier(column))
+        query = sql.SQL("SELECT /* liteshift */ NOT EXISTS (SELECT FROM {} WHERE {})").format(_table(table), odd)
+        row = self._connection.execute(query).fetchone()
         return row is not None and bool(row[0])
 
     def survey(self) -> PostgresSurvey:
