@@ -93,7 +93,12 @@ def _told(plan: Plan) -> str:
         + (f" ({item.instead})" if item.instead else "")
         for item in plan.findings
     ]
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{_visible(line)}\n" for line in lines)
+
+
+def _visible(text: str) -> str:
+    """Names may hold characters that no reader of a golden file would see, or that would order what he sees anew."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _golden(path: Path, told: str) -> None:

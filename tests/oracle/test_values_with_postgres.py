@@ -555,7 +555,6 @@ ARRAYS = [
 
 # A batch that fails names its value, so there is nothing to shrink.
 BATCHES = settings(
-    max_examples=15,
     deadline=None,
     database=None,
     phases=[Phase.generate],
@@ -714,8 +713,8 @@ def _oracle(server: Server, samples: dict[str, Sample]) -> Iterator[Oracle]:
     server.drop_database(name)
 
 
-def run_batches(oracle: Oracle, sample: Sample, least: int) -> None:
-    @BATCHES
+def run_batches(oracle: Oracle, sample: Sample, least: int, batches: int = 15) -> None:
+    @settings(BATCHES, max_examples=batches)
     @given(st.lists(sample.values, min_size=least, max_size=3 * least))
     def run(values: list[str]) -> None:
         check(oracle, sample, values)
@@ -731,6 +730,13 @@ def test_generated_values(oracle: Oracle, kind: str) -> None:
 @pytest.mark.parametrize("kind", [item.type for item in ARRAYS])
 def test_generated_arrays(oracle: Oracle, kind: str) -> None:
     run_batches(oracle, SAMPLES[kind], 4)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3000)
+def test_many_generated_values(oracle: Oracle) -> None:
+    for item in SAMPLES.values():
+        run_batches(oracle, item, 10, 300)
 
 
 def test_nasty_values_on_every_server(any_server: Server) -> None:

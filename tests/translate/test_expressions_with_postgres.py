@@ -711,11 +711,12 @@ def test_refused(world: World, expression: str) -> None:
             translate(printed, operands)
 
 
-def test_generated(world: World) -> None:
+def _generate(world: World, examples: int) -> int:
+    """Compare so many generated expressions; how many were kept."""
     kept = 0
 
     @settings(
-        max_examples=200,
+        max_examples=examples,
         deadline=None,
         database=None,
         phases=[Phase.generate],
@@ -730,4 +731,13 @@ def test_generated(world: World) -> None:
             return  # types that do not meet, or a constant beyond its type
 
     run()
-    assert kept > 50
+    return kept
+
+
+def test_generated(world: World) -> None:
+    assert _generate(world, 200) > 40
+
+
+@pytest.mark.soak
+def test_many_generated(world: World) -> None:
+    assert _generate(world, 10_000) > 2000

@@ -190,7 +190,11 @@ def _timestamp_from_pg(text: str) -> str:
 
 
 def _timestamptz_from_pg(text: str) -> str:
-    return _timestamp_from_pg(text[:-3] if text.endswith("+00") else text)
+    if text.endswith("+00"):
+        return _timestamp_from_pg(text[:-3])
+    if "infinity" in text or text.endswith("BC"):
+        raise Unrepresentable(f"{_odd_time(text)} has no place in YYYY-MM-DD HH:MM:SS.ffffff")
+    raise Unrepresentable("the server did not print it in UTC")
 
 
 def _timestamptz_to_pg(value: SqliteValue) -> str:

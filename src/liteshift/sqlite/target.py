@@ -88,5 +88,6 @@ def _remove_abandoned(target: Path) -> None:
     """Staging files of runs that were killed: their process is gone."""
     for staged in target.parent.glob(f".{escape(target.name)}.*.staging*"):
         number = staged.name.removeprefix(f".{target.name}.").split(".")[0]
-        if number.isdigit() and not Path(f"/proc/{number}").exists() and Path("/proc/self").exists():
+        gone = not Path(f"/proc/{number}").exists() or number == str(os.getpid())  # another process had our number
+        if number.isdigit() and gone and Path("/proc/self").exists():
             staged.unlink(missing_ok=True)

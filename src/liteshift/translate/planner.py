@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from liteshift.catalog import Catalog, ConstraintKind, Index, Name, Table
+from liteshift.catalog import Sequence as PgSequence
 from liteshift.errors import UsageError
 from liteshift.plan import Choices, Finding, ObjectPlan, Plan, Profile, Severity, TablePlan
 from liteshift.quoting import quote
@@ -49,8 +51,9 @@ def make_plan(catalog: Catalog, choices: Choices, facts: Facts = NO_FACTS) -> Pl
         for name, planned in columns.items()
     }
     strict = choices.profile is Profile.PLAIN
+    around = _around(catalog)
     tables = tuple(
-        _Table(table, columns[table.name], known, namespace, catalog, facts, strict, findings.append).plan()
+        _Table(table, columns[table.name], known, namespace, around, facts, strict, findings.append).plan()
         for table in chosen
     )
     relations = {
@@ -89,6 +92,32 @@ def chosen_tables(catalog: Catalog, choices: Choices, report: Report = lambda _:
     return chosen
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a table's plan must know of the rest of the database.
+
+    Attributes:
+        sequences: every sequence.
+        shared: those that feed more than one column.
+        referenced: the columns that foreign keys point at, with their table.
+    """
+
+    sequences: Mapping[Name, PgSequence]
+    shared: Set[Name | None]
+    referenced: Set[tuple[Name, tuple[str, ...]]]
+
+
+def _around(catalog: Catalog) -> _Around:
+    uses = Counter(column.sequence for table in catalog.tables for column in table.columns)
+    whole = [one for table in catalog.tables for one in (table, *table.partitions)]
+    references = [constraint.reference for one in whole for constraint in one.constraints]
+    return _Around(
+        {sequence.name: sequence for sequence in catalog.sequences},
+        {name for name, count in uses.items() if count > 1},
+        {(reference.table, reference.columns) for reference in references if reference},
+    )
+
+
 class _Table:
     """The plan of one table."""
 
@@ -98,7 +127,7 @@ class _Table:
         columns: Sequence[PlannedColumn],
         known: Mapping[Name, tuple[str, Mapping[str, str]]],
         namespace: Namespace,
-        catalog: Catalog,
+        around: _Around,
         facts: Facts,
         strict: bool,
         report: Report,
@@ -108,11 +137,7 @@ class _Table:
         self._known = known
         self._target = known[table.name][0]
         self._namespace = namespace
-        self._sequences = {sequence.name: sequence for sequence in catalog.sequences}
-        uses = Counter(column.sequence for table in catalog.tables for column in table.columns)
-        self._shared = {name for name, count in uses.items() if count > 1}
-        keys = [constraint.reference for one in catalog.tables for constraint in one.constraints]
-        self._referenced = {(reference.table, reference.columns) for reference in keys if reference}
+        self._around = around
         self._facts = facts
         self._strict = strict
         self._report = report
@@ -187,7 +212,7 @@ class _Table:
         for column in self._columns.values():
             if column.source.sequence is None:
                 continue
-            sequence = self._sequences[column.source.sequence]
+            sequence = self._around.sequences[column.source.sequence]
             subject = f"{self._table.name}.{column.source.name}"
             default = column.source.default
             if default is not None and not _NEXTVAL.fullmatch(default):
@@ -205,7 +230,7 @@ class _Table:
                     Finding(Severity.LOSS, "sequence", subject, "goes on from the highest value there is", why)
                 )
                 found = 0
-            if sequence.name in self._shared:
+            if sequence.name in self._around.shared:
                 what = f"counts for itself, and no longer shares the sequence {sequence.name}"
                 why = "SQLite counts for each table, so two tables may give the same value"
                 self._report(Finding(Severity.LOSS, "sequence", subject, what, why))
@@ -224,7 +249,7 @@ class _Table:
 
     def _plain_unique(self, columns: tuple[str, ...], name: str) -> list[str]:
         """A unique index of bare columns, where a foreign key needs one that only expressions keep unique so far."""
-        if (self._table.name, columns) not in self._referenced:
+        if (self._table.name, columns) not in self._around.referenced:
             return []
         own = quote(self._namespace.claim(Name(self._table.name.schema, name)))
         listed = ", ".join(quote(self._columns[column].plan.target) for column in columns)
