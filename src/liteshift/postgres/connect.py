@@ -84,6 +84,7 @@ def connect(info: str) -> psycopg.Connection[tuple[object, ...]]:
     except psycopg.OperationalError as error:
         raise NoConnection(f"no connection to {label(info)}: {_reason(error)}", hint=_hint(str(error))) from None
     try:
+        _lift_timeout(connection)
         for name, value in SESSION.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         with suppress(psycopg.errors.InsufficientPrivilege):  # only a superuser chooses the language of messages
@@ -92,6 +93,14 @@ def connect(info: str) -> psycopg.Connection[tuple[object, ...]]:
         connection.close()
         raise translate_error(error, label(info)) from error
     return connection
+
+
+def _lift_timeout(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """A role may have a timeout so short that it strikes before we can lift it; so try more than once."""
+    for _ in range(50):
+        with suppress(psycopg.errors.QueryCanceled):
+            connection.execute("SET statement_timeout = 0")
+            return
 
 
 def translate_error(error: psycopg.Error, where: str) -> LiteshiftError:
