@@ -4,7 +4,7 @@ SELECT a.attrelid::int8 AS table,
        a.atttypid::int8 AS type,
        a.atttypmod AS typmod,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_text,
-       a.attnotnull AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k  -- NOT NULL … NOT VALID of PostgreSQL 18
+       a.attnotnull AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k  -- a NOT NULL that is NOT VALID (PostgreSQL 18)
                                      WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND NOT k.convalidated
                                        AND k.conkey = ARRAY[a.attnum]) AS not_null,
        CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS default,
