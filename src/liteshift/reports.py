@@ -82,7 +82,7 @@ class VerifiedTable:
     @property
     def equal(self) -> bool:
         """Whether every row that can be carried is there, and no other."""
-        return not self.differences
+        return not self.differences and not self.more
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,3 +228,16 @@ def test_many_differences_are_named_for_what_they_are(database: str, tmp_path: P
     kinds = {item.kind for item in table.differences}
     assert kinds == ({"different"} if keyed else {"missing"})
     assert all(int(str(item.key["id"])) > 100 for item in table.differences)
+
+
+def test_a_limit_hides_no_difference(moved: tuple[str, Path], tmp_path: Path) -> None:
+    database, original = moved
+    path = tmp_path / "spoilt.db"
+    shutil.copy(original, path)
+    _spoil(path, "DELETE FROM kept WHERE id = 3")
+    for limit in (0, 1, 2):
+        verdict = migration.compare(
+            PostgresSource(database), SqliteTarget(path), Choices(), progress=silent, limit=limit
+        )
+        assert not verdict.equal
+        assert sum(len(table.differences) for table in verdict.tables) == min(limit, 1)

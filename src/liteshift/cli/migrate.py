@@ -122,7 +122,13 @@ def _judge(done: MigrateReport, accept_losses: bool) -> None:
 @click.command()
 @options.source_and_target
 @options.choice_options
-@click.option("--limit", default=20, show_default=True, help="How many differing rows to show per table.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many differing rows to show per table.",
+)
 @click.option(
     "--repair", is_flag=True, help="Make TARGET equal to SOURCE: write what differs, with a script to undo it."
 )

@@ -20,6 +20,7 @@ from liteshift.reports import Difference, Verdict, VerifiedTable
 _BUCKETS = 1 << 14
 _MASK = _BUCKETS - 1
 _HOLD = 20_000  # rows looked at one by one, at the most, per side and table
+_HOLD_BYTES = 1 << 28
 _TELL_EVERY = 5000  # rows
 
 _UNREADABLE = (ValueError, KeyError, TypeError, ArithmeticError, RecursionError)  # what a foreign value may lead to
@@ -85,7 +86,7 @@ class Comparison:
         rejected, differences, more = 0, list[Difference](), False
         if suspect:
             rejected, suspect = self._without_rejected(suspect, target)
-            chosen = set(sorted(suspect)[: max(1, _HOLD * _BUCKETS // max(source.count, target.count))])
+            chosen = set(sorted(suspect)[: max(1, self._room() * _BUCKETS // max(source.count, target.count))])
             more = len(chosen) < len(suspect)
             differences = self._look_closely(chosen, others_differ=more)
         self._progress(Step("verify", str(self._table.source), source.count, source.count))
@@ -99,6 +100,11 @@ class Comparison:
             more=more or len(differences) > limit,
             seconds=time.monotonic() - started,
         )
+
+    def _room(self) -> int:
+        """How many rows to look at one by one: fewer where they are large."""
+        size = self._table.bytes // self._table.rows if self._table.rows > 0 else 0
+        return max(1, min(_HOLD, _HOLD_BYTES // max(size, 1)))
 
     def _source(self) -> Iterator[Line]:
         return self._snapshot.lines(self._table.source, self._names, with_children=self._table.partitioned)
