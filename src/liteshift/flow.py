@@ -1,0 +1,242 @@
+"""What the live stages ask of the two ends, in their own words; the wings answer. (`ends` has what a copy asks.)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from liteshift.catalog import Name
+from liteshift.changes import Captured
+from liteshift.ends import Reading, Snapshot, Value
+from liteshift.plan import Plan, TablePlan
+from liteshift.position import Lsn
+
+
+class Stream(Protocol):
+    """The source's log from a slot: pgoutput's messages in commit order.
+
+    Attributes:
+        newest: the end of the source's log, as last heard.
+    """
+
+    newest: Lsn
+
+    def read(self, *, seconds: float) -> Sequence[bytes]:
+        """The messages that are there, without their envelope; waits so long for the first; empty where none came.
+
+        Raises:
+            NoConnection: the connection broke; open a new stream at the last durable position.
+            NotFit: the slot is gone, or its log was removed.
+        """
+        ...
+
+    def confirm(self, position: Lsn) -> None:
+        """Tell the source that all up to a position is durable on our side; it may forget it."""
+        ...
+
+
+class Applier(Protocol):
+    """The target's one writer while it follows: rows and the position in the same transaction.
+
+    Attributes:
+        position: up to where the source's commits are durable in the file.
+    """
+
+    position: Lsn
+
+    def begin(self) -> None:
+        """Begin a transaction, unless one is open."""
+        ...
+
+    def run(self, statement: str, rows: Sequence[Sequence[Value]], *, expect_each: bool) -> None:
+        """Run one statement with each of these parameter rows.
+
+        Args:
+            expect_each: every run must change exactly one row.
+
+        Raises:
+            DifferencesFound: one changed no row, or more than one: both sides are no longer equal.
+        """
+        ...
+
+    def commit(self, position: Lsn, *, token: str | None = None) -> None:
+        """Write the position, and a token where one came, and commit durably."""
+        ...
+
+    def token(self) -> str | None:
+        """The last token that came through the log, as the file has it."""
+        ...
+
+
+class Fence(Protocol):
+    """What refuses writes on the source, for writers that know no gate."""
+
+    def up(self, token: str, *, seconds: float) -> Lsn:
+        """In one transaction: lock the tables, refuse every write from here on, put the token into the log.
+
+        Returns:
+            A position after it.
+
+        Raises:
+            Locked: the locks were not free in time; nothing has changed.
+        """
+        ...
+
+    def down(self) -> None:
+        """Let writes in again; a fence that is not up is left alone."""
+        ...
+
+    def is_up(self) -> bool:
+        """Whether the source refuses writes."""
+        ...
+
+
+class Capture(Protocol):
+    """The log of changes that triggers keep inside the SQLite file while the application lives there."""
+
+    def arm(self, plan: Plan, *, epoch: int) -> None:
+        """In one transaction: sequences, the plan's triggers, the capture's triggers and tables, and the mark LIVE.
+
+        Done twice, the second time does nothing.
+        """
+        ...
+
+    def disarm(self) -> None:
+        """In one transaction: take away all triggers and the capture, which must be empty; the mark is gone."""
+        ...
+
+    def armed(self) -> int | None:
+        """The epoch it is armed for; None where it is not."""
+        ...
+
+    def changes(self, after: int) -> AbstractContextManager[Iterator[Captured]]:
+        """What was kept after a number, as one read snapshot shows it: it ends on a commit's boundary.
+
+        Raises:
+            NotFit: a captured table's shape has changed, or its triggers are gone: changes may be missing.
+        """
+        ...
+
+    def last(self) -> int:
+        """The number of the last change that is kept; 0 before the first, and also where all were forgotten."""
+        ...
+
+    def forget(self, through: int) -> None:
+        """Remove what the source has, in a short transaction."""
+        ...
+
+    def sequences(self) -> Mapping[str, int]:
+        """The last value that each table's AUTOINCREMENT gave, by the target's name."""
+        ...
+
+
+class ReverseApplier(Protocol):
+    """The source as it takes back what was written on SQLite; passes the fence."""
+
+    def applied(self) -> int:
+        """The number of the last captured change that the source has."""
+        ...
+
+    def apply(self, changes: Iterator[Captured]) -> int:
+        """Apply everything as one transaction, with the number of the last change in the same transaction.
+
+        Returns:
+            That number; unchanged where there was nothing.
+
+        Raises:
+            DifferencesFound: a row is not as it was before the change; the message has expected and actual values.
+        """
+        ...
+
+    def set_sequences(self, last: Mapping[Name, int]) -> None:
+        """Let each sequence go on after a value, unless it is further already."""
+        ...
+
+
+class Held(Protocol):
+    """The gate's keys, as the one who switches has them."""
+
+    def drain(self, until: float) -> None:
+        """Let no new write begin; those that run may end.
+
+        Args:
+            until: seconds since 1970; past it, writers who find the gate free take us for dead and go on.
+        """
+        ...
+
+    def hold(self, *, seconds: float) -> None:
+        """Wait until every running write has ended.
+
+        Raises:
+            Locked: one still ran when the time was over.
+        """
+        ...
+
+    def switch(self, side: str) -> None:
+        """Let everything go on on another side, `postgresql` or `sqlite`."""
+        ...
+
+    def reopen(self) -> None:
+        """Let everything go on where it was."""
+        ...
+
+
+class Origin(Protocol):
+    """The source as a live move uses it: what is made there, read there, and taken away again.
+
+    Attributes:
+        label: what to call it in messages.
+    """
+
+    label: str
+
+    def establish(self, name: str, plan: Plan) -> None:
+        """Make the schema, the publication and the identities that the stream needs; made already is fine.
+
+        Raises:
+            NoConnection: no permission; the hint has the statements to have run.
+        """
+        ...
+
+    def slot(self, name: str) -> AbstractContextManager[Snapshot]:
+        """Make the slot anew; the snapshot shows the source exactly at its first position."""
+        ...
+
+    def moment(self) -> AbstractContextManager[tuple[Lsn, Snapshot]]:
+        """A snapshot and the position it shows: every commit that ends at or before it is in it, and no other."""
+        ...
+
+    def stream(self, name: str, position: Lsn) -> AbstractContextManager[Stream]:
+        """Read the slot's log from a position on."""
+        ...
+
+    def advance(self, name: str, position: Lsn) -> None:
+        """Let the slot forget what stands before a position."""
+        ...
+
+    def held_bytes(self, name: str) -> int | None:
+        """How much log the source keeps for the slot; None where there is no slot."""
+        ...
+
+    def remove(self, name: str) -> Sequence[str]:
+        """Take away everything that was made; what was there."""
+        ...
+
+
+class Destination(Protocol):
+    """The target as a live move uses it."""
+
+    label: str
+
+    def reading(self) -> AbstractContextManager[Reading]:
+        """Look at the file in its place, at one moment."""
+        ...
+
+    def applier(self) -> AbstractContextManager[Applier]:
+        """Become the file's writer."""
+        ...
+
+    def capture(self, tables: Sequence[TablePlan]) -> AbstractContextManager[Capture]:
+        """The capture of these tables."""
+        ...
