@@ -95,15 +95,37 @@ class Fence(Protocol):
 class Capture(Protocol):
     """The log of changes that triggers keep inside the SQLite file while the application lives there."""
 
-    def arm(self, plan: Plan, *, epoch: int) -> None:
+    def arm(self, plan: Plan, *, epoch: int, last: Mapping[str, int]) -> None:
         """In one transaction: sequences, the plan's triggers, the capture's triggers and tables, and the mark LIVE.
 
-        Done twice, the second time does nothing.
+        Done twice for one epoch, the second time does nothing.
+
+        Args:
+            epoch: how many times the application has been moved, this time included.
+            last: the last value of each table's sequence, by the target's name of the table.
         """
         ...
 
-    def disarm(self) -> None:
-        """In one transaction: take away all triggers and the capture, which must be empty; the mark is gone."""
+    def refuse(self) -> int:
+        """Let every write into the captured tables fail from here on, with a message that says where the data went.
+
+        Returns:
+            The number of the last change that was kept; whoever has it has all.
+        """
+        ...
+
+    def allow(self) -> None:
+        """Take `refuse` back."""
+        ...
+
+    def disarm(self, *, position: Lsn | None) -> None:
+        """In one transaction: take away the capture and what refuses writes, and the mark.
+
+        Args:
+            position: the file follows the source again, from here on: the plan's triggers go, too, and the position is
+                written. None where the application stays on the file for good: the plan's triggers stay, and every
+                table of ours goes.
+        """
         ...
 
     def armed(self) -> int | None:
