@@ -1,4 +1,4 @@
-"""The one way to connect: read-only, with the session settings that the value contract is written for."""
+"""The one way to connect: read-only unless a verb writes, with the session settings the value contract is made for."""
 
 from __future__ import annotations
 
@@ -73,8 +73,11 @@ def label(info: str) -> str:
     return f"{host}{port}/{database}"
 
 
-def connect(info: str) -> psycopg.Connection[tuple[object, ...]]:
+def connect(info: str, *, writes: bool = False) -> psycopg.Connection[tuple[object, ...]]:
     """A connection in autocommit mode with our settings.
+
+    Args:
+        writes: whether its transactions may write, for the verbs that change something on the source.
 
     Raises:
         NoConnection: the server can't be reached or refuses; the message holds no password.
@@ -87,6 +90,8 @@ def connect(info: str) -> psycopg.Connection[tuple[object, ...]]:
         _lift_timeout(connection)
         for name, value in SESSION.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        if writes:
+            connection.execute("SET default_transaction_read_only = off")
         with suppress(psycopg.errors.InsufficientPrivilege):  # only a superuser chooses the language of messages
             connection.execute("SET lc_messages = 'C'")
     except psycopg.Error as error:
