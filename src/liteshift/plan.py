@@ -111,6 +111,7 @@ class TablePlan:
         indexes: the statements that make its indexes, after the rows.
         triggers: the statements that make its triggers, after all else.
         sequence: the value its AUTOINCREMENT goes on from; None where it has no sequence.
+        sequence_name: the sequence that gave this value.
         partitioned: whether its rows stand in partitions; else only its own are read, not those of its heirs.
     """
 
@@ -125,6 +126,7 @@ class TablePlan:
     rows: int
     bytes: int
     sequence: int | None = None
+    sequence_name: Name | None = None
     partitioned: bool = False
 
 

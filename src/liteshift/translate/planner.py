@@ -192,6 +192,7 @@ class _Table:
             rows=table.rows,
             bytes=table.bytes,
             sequence=next_value,
+            sequence_name=rowid.source.sequence if rowid is not None and next_value is not None else None,
             partitioned=table.partitioned,
         )
 

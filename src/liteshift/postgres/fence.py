@@ -1,0 +1,224 @@
+"""Refuses writes on the source, at once and for everybody, without waiting for a lock that stops readers or vacuums.
+
+Each table gets, well before, a trigger that asks a sequence whether the fence is up. A sequence's value is seen by
+every statement as it is now, whatever snapshot its transaction has; so from the moment it is set, every statement that
+begins is refused. Those that began before hold their table's lock, which pg_locks shows: they are waited for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from liteshift.catalog import Name
+from liteshift.errors import Locked
+from liteshift.position import Lsn
+from liteshift.postgres.connect import translate_error
+
+SCHEMA = "liteshift"
+TRIGGER = "liteshift_fence"
+_OPEN, _CLOSED = 1, 2
+_LOCK_WAIT = "100ms"  # longer, and the application would queue up behind us
+_PAUSE = 0.05
+_LOOK = 0.001
+
+_FUNCTION = """
+CREATE OR REPLACE FUNCTION liteshift.refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog AS $liteshift$
+BEGIN
+  IF (SELECT last_value FROM liteshift.closed) = 1 OR current_setting('liteshift.pass', true) = TG_ARGV[0] THEN
+    RETURN NULL;
+  END IF;
+  PERFORM nextval('liteshift.refused');
+  RAISE EXCEPTION USING ERRCODE = 'read_only_sql_transaction',
+    MESSAGE = format('%I.%I has moved to SQLite, and writes are refused here', TG_TABLE_SCHEMA, TG_TABLE_NAME),
+    HINT = TG_ARGV[1];
+END
+$liteshift$
+"""
+_WRITERS = """
+SELECT l.virtualtransaction, l.pid, c.oid::regclass::text
+  FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation
+ WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+   AND l.relation = ANY (%s)
+   AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+"""
+
+
+class PostgresFence:
+    """See `liteshift.flow.Fence`.
+
+    Args:
+        connection: one that may write, in autocommit mode.
+        move: the move's name; a session that has set `liteshift.pass` to it is let through.
+        tables: every table that can be written to, partitions too.
+        target: what to tell those who are refused: where the data went.
+    """
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], move: str, tables: Sequence[Name], target: str, label: str
+    ) -> None:
+        self._connection = connection
+        self._move = move
+        self._tables = tables
+        self._target = target
+        self._label = label
+        self._oids: list[int] = []
+
+    def prepare(self, *, seconds: float) -> None:
+        """Make what the fence needs, and leave it open; what is there already stays.
+
+        Raises:
+            Locked: somebody held a table for too long.
+            NoConnection: no permission.
+        """
+        try:
+            execute = self._connection.execute
+            for name, most in (("closed", f" MAXVALUE {_CLOSED}"), ("refused", "")):
+                execute(
+                    sql.SQL("CREATE SEQUENCE IF NOT EXISTS {}").format(sql.Identifier(SCHEMA, name)) + sql.SQL(most)
+                )
+            execute(_FUNCTION.encode())
+            deadline = time.monotonic() + seconds
+            for table in self._tables:
+                self._patiently(table, partial(self._make_trigger, table), deadline)
+            names = [sql.Identifier(table.schema, table.name).as_string(self._connection) for table in self._tables]
+            found = execute("SELECT to_regclass(name)::oid::int8 FROM unnest(%s::text[]) name", (names,)).fetchall()
+            self._oids = [int(oid) for (oid,) in found if oid is not None]
+            execute(_WRITERS, (self._oids,)).fetchall()  # the first run of a query is its slowest
+        except psycopg.Error as error:
+            raise translate_error(error, self._label) from error
+
+    def up(self, token: str, *, seconds: float) -> Lsn:
+        """Refuse every write from here on, wait for those that run, and put the token into the log.
+
+        Returns:
+            A position after it.
+
+        Raises:
+            Locked: one still ran when the time was over; writes are let in again.
+        """
+        try:
+            self._set(_CLOSED)
+            try:
+                self._await_writers(time.monotonic() + seconds)
+                with self._connection.transaction():
+                    self._connection.execute("INSERT INTO liteshift.fence (token) VALUES (%s)", (token,))
+                    self._connection.execute("SELECT pg_logical_emit_message(true, 'liteshift', %s)", (token,))
+            except BaseException:
+                self._set(_OPEN)
+                raise
+            return Lsn.parse(str(self._one("SELECT pg_current_wal_insert_lsn()::text")))
+        except psycopg.Error as error:
+            raise translate_error(error, self._label) from error
+
+    def down(self) -> None:
+        """Let writes in again; a fence that is not up is left alone."""
+        try:
+            if self.is_up():
+                self._set(_OPEN)
+        except psycopg.Error as error:
+            raise translate_error(error, self._label) from error
+
+    def is_up(self) -> bool:
+        """Whether the source refuses writes."""
+        if self._one("SELECT to_regclass('liteshift.closed')::text") is None:
+            return False
+        return bool(self._one("SELECT last_value FROM liteshift.closed") == _CLOSED)
+
+    def refused(self) -> int:
+        """How many writes were refused so far."""
+        if self._one("SELECT to_regclass('liteshift.refused')::text") is None:
+            return 0
+        return int(self._one("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM liteshift.refused"))
+
+    def remove(self, *, seconds: float) -> None:
+        """Take away what `prepare` made.
+
+        Raises:
+            Locked: somebody held a table for too long.
+        """
+        try:
+            deadline = time.monotonic() + seconds
+            held = self._connection.execute(
+                "SELECT n.nspname, c.relname FROM pg_catalog.pg_trigger t"
+                " JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid"
+                " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                " JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid"
+                " JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace"
+                " WHERE t.tgname = %s AND f.nspname = %s AND t.tgparentid = 0",
+                (TRIGGER, SCHEMA),
+            ).fetchall()
+            for schema, name in held:
+                table = Name(str(schema), str(name))
+                self._patiently(table, partial(self._drop_trigger, table), deadline)
+            self._connection.execute("DROP FUNCTION IF EXISTS liteshift.refuse()")
+            self._connection.execute("DROP SEQUENCE IF EXISTS liteshift.closed, liteshift.refused")
+        except psycopg.Error as error:
+            raise translate_error(error, self._label) from error
+
+    def _make_trigger(self, table: Name) -> None:
+        hint = f"The application lives on {self._target} now; send what you write there."
+        self._connection.execute(
+            sql.SQL(
+                "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {}"
+                " FOR EACH STATEMENT EXECUTE FUNCTION liteshift.refuse({}, {})"
+            ).format(
+                sql.Identifier(TRIGGER),
+                sql.Identifier(table.schema, table.name),
+                sql.Literal(self._move),
+                sql.Literal(hint),
+            )
+        )
+
+    def _drop_trigger(self, table: Name) -> None:
+        self._connection.execute(
+            sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(
+                sql.Identifier(TRIGGER), sql.Identifier(table.schema, table.name)
+            )
+        )
+
+    def _patiently(self, table: Name, act: Callable[[], None], deadline: float) -> None:
+        """Try for a short time, again and again: whoever waits for a lock holds up all who come after."""
+        while True:
+            try:
+                with self._connection.transaction():
+                    self._connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
+                    act()
+                return
+            except psycopg.errors.LockNotAvailable:
+                if time.monotonic() > deadline:
+                    raise Locked(
+                        f"{table} of {self._label} is held by a long transaction or a vacuum",
+                        hint="Try again when it has ended; pg_stat_activity shows it.",
+                    ) from None
+            time.sleep(_PAUSE)
+
+    def _await_writers(self, deadline: float) -> None:
+        """Wait for the statements that had passed the triggers when the fence went up: they hold locks."""
+        running = self._writers()
+        while running:
+            if time.monotonic() > deadline:
+                _, process, table = next(iter(running))
+                raise Locked(
+                    f"the process {process} of {self._label} is still writing to {table}",
+                    hint="Try again when its transaction has ended, or end it: SELECT pg_terminate_backend(PID).",
+                )
+            time.sleep(_LOOK)
+            running &= self._writers()
+
+    def _writers(self) -> set[tuple[str, int, str]]:
+        return {(str(a), int(b or 0), str(c)) for a, b, c in self._connection.execute(_WRITERS, (self._oids,))}
+
+    def _set(self, value: int) -> None:
+        self._connection.execute("SELECT setval('liteshift.closed', %s)", (value,))
+
+    def _one(self, query: str) -> Any:
+        row = self._connection.execute(query.encode()).fetchone()
+        return row[0] if row else None
