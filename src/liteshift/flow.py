@@ -72,14 +72,22 @@ class Applier(Protocol):
 class Fence(Protocol):
     """What refuses writes on the source, for writers that know no gate."""
 
+    def prepare(self, *, seconds: float) -> None:
+        """Make what the fence needs, while writers go on; made already is fine.
+
+        Raises:
+            Locked: somebody held a table for too long.
+        """
+        ...
+
     def up(self, token: str, *, seconds: float) -> Lsn:
-        """In one transaction: lock the tables, refuse every write from here on, put the token into the log.
+        """Refuse every write that begins from here on, wait for those that run, and put the token into the log.
 
         Returns:
             A position after it.
 
         Raises:
-            Locked: the locks were not free in time; nothing has changed.
+            Locked: one still ran when the time was over; writes are let in again.
         """
         ...
 
@@ -89,6 +97,44 @@ class Fence(Protocol):
 
     def is_up(self) -> bool:
         """Whether the source refuses writes."""
+        ...
+
+    def refused(self) -> int:
+        """How many writes were refused so far."""
+        ...
+
+    def remove(self, *, seconds: float) -> None:
+        """Take away what `prepare` made; writes are let in.
+
+        Raises:
+            Locked: somebody held a table for too long.
+        """
+        ...
+
+
+class Control(Protocol):
+    """A connection to the source that may write, open before it is needed.
+
+    Attributes:
+        fence: what refuses writes there.
+    """
+
+    fence: Fence
+
+    def lines_of(self, table: TablePlan, keys: Sequence[tuple[str | None, ...]]) -> Iterator[bytes]:
+        """The rows that have these keys, as they are now, in COPY's text format.
+
+        Args:
+            keys: the texts of each key, in the order of the table's key.
+        """
+        ...
+
+    def last_values(self, plan: Plan) -> Mapping[str, int]:
+        """The last value of each table's sequence, by the target's name of the table."""
+        ...
+
+    def here(self) -> Lsn:
+        """The end of the source's log."""
         ...
 
 
@@ -203,6 +249,10 @@ class Held(Protocol):
         """Let everything go on where it was."""
         ...
 
+    def waited(self) -> int:
+        """How many writes have had to wait since the last drain began."""
+        ...
+
 
 class Origin(Protocol):
     """The source as a live move uses it: what is made there, read there, and taken away again.
@@ -233,6 +283,14 @@ class Origin(Protocol):
         """Read the slot's log from a position on."""
         ...
 
+    def control(self, name: str, plan: Plan, target: str) -> AbstractContextManager[Control]:
+        """A connection that may write.
+
+        Args:
+            target: where to say that the data went.
+        """
+        ...
+
     def advance(self, name: str, position: Lsn) -> None:
         """Let the slot forget what stands before a position."""
         ...
@@ -246,12 +304,22 @@ class Origin(Protocol):
         ...
 
 
+class Chosen(Reading, Protocol):
+    """The target at one moment, also row by row."""
+
+    def rows_of(
+        self, table: str, columns: Sequence[str], key: Sequence[str], keys: Sequence[Sequence[Value]]
+    ) -> Iterator[Sequence[Value]]:
+        """The rows that have these keys."""
+        ...
+
+
 class Destination(Protocol):
     """The target as a live move uses it."""
 
     label: str
 
-    def reading(self) -> AbstractContextManager[Reading]:
+    def reading(self) -> AbstractContextManager[Chosen]:
         """Look at the file in its place, at one moment."""
         ...
 
@@ -259,6 +327,18 @@ class Destination(Protocol):
         """Become the file's writer."""
         ...
 
-    def capture(self, tables: Sequence[TablePlan]) -> AbstractContextManager[Capture]:
-        """The capture of these tables."""
+    def capture(self, plan: Plan) -> AbstractContextManager[Capture]:
+        """The capture of the plan's tables."""
+        ...
+
+    def require_fit(self) -> None:
+        """See that an application can live on this SQLite.
+
+        Raises:
+            NotFit: its library can damage a database that several processes write.
+        """
+        ...
+
+    def back_up(self) -> str:
+        """Make a backup and check that it can be restored; its name."""
         ...

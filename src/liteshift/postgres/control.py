@@ -1,0 +1,94 @@
+"""A connection to the source that may write, for the moments of a live move in which every millisecond counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from liteshift.catalog import Name
+from liteshift.plan import Plan, TablePlan
+from liteshift.position import Lsn
+from liteshift.postgres.connect import connect, label, translate_error
+from liteshift.postgres.fence import PostgresFence
+from liteshift.postgres.read import copy_out
+
+_KEYS = 500  # in one query
+
+_LEAVES = """
+SELECT n.nspname, c.relname FROM unnest(%s::text[], %s::text[]) w(schema, name)
+  JOIN pg_catalog.pg_namespace m ON m.nspname = w.schema
+  JOIN pg_catalog.pg_class r ON r.relnamespace = m.oid AND r.relname = w.name AND r.relkind = 'p'
+  JOIN LATERAL pg_catalog.pg_partition_tree(r.oid) t ON t.relid <> r.oid
+  JOIN pg_catalog.pg_class c ON c.oid = t.relid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+"""
+
+
+@contextmanager
+def control(info: str, move: str, plan: Plan, target: str) -> Iterator[PostgresControl]:
+    """Open it.
+
+    Raises:
+        NoConnection: the server can't be reached, or the connection broke.
+    """
+    connection = connect(info, writes=True)
+    try:
+        roots = [table.source for table in plan.tables]
+        rows: Any = connection.execute(_LEAVES, ([one.schema for one in roots], [one.name for one in roots])).fetchall()
+        tables = [*roots, *(Name(schema, name) for schema, name in rows)]
+        yield PostgresControl(connection, PostgresFence(connection, move, tables, target, label(info)), label(info))
+    except psycopg.Error as error:
+        raise translate_error(error, label(info)) from error
+    finally:
+        connection.close()
+
+
+class PostgresControl:
+    """See `liteshift.flow.Control`."""
+
+    def __init__(self, connection: psycopg.Connection[Any], fence: PostgresFence, where: str) -> None:
+        self._connection = connection
+        self.fence = fence
+        self._label = where
+
+    def lines_of(self, table: TablePlan, keys: Sequence[tuple[str | None, ...]]) -> Iterator[bytes]:
+        """The rows that have these keys, as they are now, in COPY's text format."""
+        by_target = {column.target: column.source for column in table.columns}
+        key = sql.SQL(", ").join(sql.Identifier(by_target[name]) for name in table.key)
+        columns = sql.SQL(", ").join(sql.Identifier(column.source) for column in table.columns)
+        for at in range(0, len(keys), _KEYS):
+            listed = sql.SQL(", ").join(
+                sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, one))) for one in keys[at : at + _KEYS]
+            )
+            query = sql.SQL("SELECT {} FROM {} {} WHERE ({}) IN ({})").format(
+                columns,
+                sql.SQL("" if table.partitioned else "ONLY"),
+                sql.Identifier(table.source.schema, table.source.name),
+                key,
+                listed,
+            )
+            with self._connection.cursor() as cursor, cursor.copy(copy_out(self._connection, query)) as copy:
+                while data := copy.read():
+                    yield bytes(data)
+
+    def last_values(self, plan: Plan) -> Mapping[str, int]:
+        """The last value of each table's sequence, by the target's name of the table."""
+        found = {}
+        for table in plan.tables:
+            if table.sequence_name is None:
+                continue
+            name = sql.Identifier(table.sequence_name.schema, table.sequence_name.name)
+            query = sql.SQL("SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM {}").format(name)
+            row = self._connection.execute(query).fetchone()
+            if row is not None:
+                found[table.target] = int(row[0])
+        return found
+
+    def here(self) -> Lsn:
+        """The end of the source's log."""
+        row = self._connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+        return Lsn.parse(str(row[0]) if row else "0/0")
