@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from liteshift.ends import Source, Target
+from liteshift.ends import Snapshot, Source, Staging, Target
 from liteshift.plan import Choices, Plan
 from liteshift.progress import Progress, Step
 from liteshift.rejects import RejectFile
@@ -50,6 +50,8 @@ def migrate(
     overwrite: bool,
     progress: Progress,
     show_plan: Callable[[Plan], None] = lambda _: None,
+    triggers: bool = True,
+    before_seal: Callable[[Snapshot, Plan, Staging], None] = lambda *_: None,
 ) -> MigrateReport:
     """Move everything: plan, copy, indexes, checks, verify, and only then the file into its place.
 
@@ -61,6 +63,8 @@ def migrate(
         overwrite: replace a target that exists.
         progress: told how far each stage has come.
         show_plan: shown the plan before a byte is copied.
+        triggers: make the triggers; a file that still follows its source gets them when it no longer does.
+        before_seal: what else is to stand in the file, written when all else does.
 
     Raises:
         NotFit: the plan has refusals.
@@ -74,10 +78,12 @@ def migrate(
         snapshot.hold([table.source for table in found.tables])
         copied = clock.run("copy", lambda: copy_rows(snapshot, found, staging, progress, reject))
         clock.run("index", lambda: make_indexes(found, staging, progress))
-        make_triggers(found, staging)
+        if triggers:
+            make_triggers(found, staging)
         found = clock.run("views", partial(make_views, snapshot, found, staging, progress))
         progress(Step("check", target.label, 0, None))
         orphans = clock.run("check", lambda: check_file(staging, reject.count))
+        before_seal(snapshot, found, staging)
         clock.run("seal", staging.seal)
         verdict = clock.run("verify", lambda: verify(snapshot, staging, found, progress))
         if verdict.equal:
