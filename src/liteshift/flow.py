@@ -11,6 +11,7 @@ from liteshift.changes import Captured
 from liteshift.ends import Reading, Snapshot, Value
 from liteshift.plan import Plan, TablePlan
 from liteshift.position import Lsn
+from liteshift.writes import Write
 
 
 class Stream(Protocol):
@@ -198,6 +199,10 @@ class Capture(Protocol):
         """The last value that each table's AUTOINCREMENT gave, by the target's name."""
         ...
 
+    def newcomers(self) -> Sequence[str]:
+        """The tables that were made since it was armed: their rows are kept nowhere else, and don't go back."""
+        ...
+
 
 class ReverseApplier(Protocol):
     """The source as it takes back what was written on SQLite; passes the fence."""
@@ -206,14 +211,19 @@ class ReverseApplier(Protocol):
         """The number of the last captured change that the source has."""
         ...
 
-    def apply(self, changes: Iterator[Captured]) -> int:
+    def apply(self, writes: Iterator[Write], *, postpone: bool = False) -> int:
         """Apply everything as one transaction, with the number of the last change in the same transaction.
+
+        Args:
+            postpone: check foreign keys at the end, also those that are never deferred.
 
         Returns:
             That number; unchanged where there was nothing.
 
         Raises:
             DifferencesFound: a row is not as it was before the change; the message has expected and actual values.
+            Refused: PostgreSQL does not take a row.
+            Locked: somebody else holds a table, or takes changes back as well.
         """
         ...
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from liteshift.catalog import Name
 
+_KEPT = ("sqlite_", "liteshift_")
+
 
 def fold(name: str) -> str:
     """The form in which SQLite compares names: it folds ASCII letters only."""
@@ -32,7 +34,7 @@ class Namespace:
 
     def claim_plain(self, wanted: str) -> str:
         """A free name as near as can be to the wanted one."""
-        return self.claim_column(f"_{wanted}" if fold(wanted).startswith("sqlite_") else wanted)
+        return self.claim_column(f"_{wanted}" if fold(wanted).startswith(_KEPT) else wanted)
 
     def claim_column(self, base: str) -> str:
         """A free name for a column, which may begin as it likes."""

@@ -34,5 +34,5 @@ SELECT a.attrelid::int8 AS table,
          ORDER BY 1, 2 LIMIT 1) s ON true
  WHERE a.attnum > 0
    AND NOT a.attisdropped
-   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'liteshift')
  ORDER BY a.attrelid, a.attnum;

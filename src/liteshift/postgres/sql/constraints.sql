@@ -35,5 +35,5 @@ SELECT k.conrelid::int8 AS table,
   LEFT JOIN pg_catalog.pg_class rc ON rc.oid = k.confrelid AND k.contype = 'f'
   LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace
  WHERE k.contype IN ('p', 'u', 'f', 'c', 'x')
-   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'liteshift')
  ORDER BY k.conrelid, k.contype, k.conname;

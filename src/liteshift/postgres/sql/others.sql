@@ -1,7 +1,7 @@
 -- Everything else a user may have made, so that nothing is left behind in silence; an extension's parts are its own.
 WITH own AS (SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype = 'e'),
      spaces AS (SELECT oid, nspname FROM pg_catalog.pg_namespace
-                 WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND nspname NOT LIKE 'pg\_%')
+                 WHERE nspname NOT IN ('pg_catalog', 'information_schema', 'liteshift') AND nspname NOT LIKE 'pg\_%')
 SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END AS kind,
        n.nspname AS schema, c.relname AS name, NULL::name AS table_schema, NULL::name AS table_name,
        CASE WHEN c.relkind = 'm' THEN pg_catalog.pg_get_viewdef(c.oid) ELSE '' END AS definition
@@ -31,7 +31,9 @@ SELECT 'extension', n.nspname, e.extname, NULL, NULL, 'version ' || e.extversion
  WHERE e.extname <> 'plpgsql'
 UNION ALL
 SELECT 'event trigger', '', e.evtname, NULL, NULL, e.evtevent FROM pg_catalog.pg_event_trigger e
- WHERE ('pg_catalog.pg_event_trigger'::regclass::oid, e.oid) NOT IN (SELECT classid, objid FROM own)
+ WHERE e.evtfoid NOT IN (SELECT oid FROM pg_catalog.pg_proc
+                          WHERE pronamespace IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'liteshift'))
+   AND ('pg_catalog.pg_event_trigger'::regclass::oid, e.oid) NOT IN (SELECT classid, objid FROM own)
 UNION ALL
 SELECT 'statistics object', n.nspname, s.stxname, NULL, NULL, pg_catalog.pg_get_statisticsobjdef(s.oid)
   FROM pg_catalog.pg_statistic_ext s JOIN spaces n ON n.oid = s.stxnamespace
@@ -45,6 +47,7 @@ SELECT 'collation', n.nspname, o.collname, NULL, NULL, ''
  WHERE ('pg_catalog.pg_collation'::regclass::oid, o.oid) NOT IN (SELECT classid, objid FROM own)
 UNION ALL
 SELECT 'publication', '', p.pubname, NULL, NULL, '' FROM pg_catalog.pg_publication p
+ WHERE p.pubname NOT LIKE 'liteshift\_%'
 UNION ALL
 SELECT 'subscription', '', s.subname, NULL, NULL, '' FROM pg_catalog.pg_subscription s
  WHERE s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())

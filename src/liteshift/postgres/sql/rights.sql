@@ -16,6 +16,6 @@ SELECT n.nspname AS schema,
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'S')
    AND c.relpersistence <> 't'
-   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'liteshift')
    AND n.nspname NOT LIKE 'pg\_toast%'
  ORDER BY n.nspname, c.relname;

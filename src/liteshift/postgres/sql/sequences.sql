@@ -21,7 +21,7 @@ SELECT n.nspname AS schema,
          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
            AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
          LIMIT 1) o ON true
- WHERE c.relpersistence <> 't'
+ WHERE c.relpersistence <> 't' AND n.nspname <> 'liteshift'
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
  ORDER BY n.nspname, c.relname;

@@ -19,6 +19,7 @@ SELECT t.tgrelid::int8 AS table,
   JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+  JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace AND f.nspname <> 'liteshift'  -- ours of a live move
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang
  WHERE NOT t.tgisinternal
    AND coalesce((to_jsonb(t) ->> 'tgparentid')::oid, 0) = 0

@@ -1,0 +1,269 @@
+"""The source as it takes back what was written on SQLite: one transaction for all that one look at the file shows.
+
+The foreign keys of the source stay in force, and so do its other rules; its triggers are put to sleep within the
+transaction, since what they did on SQLite comes as a change of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import pq, sql
+
+from liteshift.catalog import Name
+from liteshift.errors import LiteshiftError, Locked, NoConnection
+from liteshift.postgres.connect import connect, label, translate_error
+from liteshift.postgres.pipeline import Failed, Pipeline
+from liteshift.writes import Texts, Write, conflict, refusal
+
+_FENCE_DOWN = "25006"
+_LOCKED = ("55P03", "40P01")
+_OF_ROWS = ("22", "23")  # classes of errors that a row's values lead to
+_PREPARE = (
+    "CREATE SCHEMA liteshift",
+    "CREATE TABLE liteshift.position (move text PRIMARY KEY, number bigint NOT NULL)",
+)
+# What would run by itself on our writes, leaves first named after their roots; what is ours, such as the fence, stays.
+_AUTOMATA = """
+SELECT r.relation, n.nspname, c.relname, a.kind, a.name, a.state
+  FROM unnest(%s::text[]) WITH ORDINALITY AS r(relation, place)
+ CROSS JOIN LATERAL (
+       SELECT r.relation::regclass AS relid, 0 AS level
+        UNION SELECT relid, level FROM pg_catalog.pg_partition_tree(r.relation::regclass)) AS p
+  JOIN pg_catalog.pg_class c ON c.oid = p.relid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL (
+       SELECT 'TRIGGER' AS kind, t.tgname AS name, t.tgenabled AS state
+         FROM pg_catalog.pg_trigger t
+         JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid
+         JOIN pg_catalog.pg_namespace s ON s.oid = f.pronamespace
+        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND s.nspname <> 'liteshift'
+       UNION ALL
+       SELECT 'RULE', w.rulename, w.ev_enabled
+         FROM pg_catalog.pg_rewrite w
+        WHERE w.ev_class = c.oid AND w.ev_type <> '1' AND w.ev_enabled IN ('O', 'A')) AS a
+ ORDER BY r.place, p.level, c.oid, a.kind, a.name
+"""
+_IMMEDIATE_KEYS = """
+SELECT n.nspname, c.relname, k.conname
+  FROM pg_catalog.pg_constraint k
+  JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE k.contype = 'f' AND k.conparentid = 0 AND NOT k.condeferrable
+   AND k.conrelid = ANY (%s::text[]::regclass[])
+ ORDER BY 1, 2, 3
+"""
+
+
+class PostgresTakeback:
+    """See `liteshift.flow.ReverseApplier`.
+
+    Args:
+        info: the source's conninfo.
+        move: the move's name, which lets us through the fence.
+        tables: the tables that are written to.
+    """
+
+    def __init__(self, info: str, move: str, tables: Sequence[Name]) -> None:
+        self._info = info
+        self._move = move
+        self._tables = tables
+        self._label = label(info)
+        self._connection: psycopg.Connection[Any] | None = None
+        self._applied = 0
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def applied(self) -> int:
+        """The number of the last captured change that the source has."""
+        try:
+            row = (
+                self._open().execute("SELECT number FROM liteshift.position WHERE move = %s", (self._move,)).fetchone()
+            )
+        except psycopg.Error as error:
+            self.close()
+            raise translate_error(error, self._label) from error
+        self._applied = int(row[0]) if row else 0
+        return self._applied
+
+    def apply(self, writes: Iterable[Write], *, postpone: bool = False) -> int:
+        """Apply everything as one transaction, with the number of the last change in the same transaction.
+
+        Args:
+            writes: what to do, in its order.
+            postpone: check foreign keys at the end, also those that are never deferred.
+
+        Returns:
+            That number; unchanged where there was nothing.
+
+        Raises:
+            DifferencesFound: a row is not as it was before the change; the message has expected and actual values.
+            Refused: PostgreSQL does not take a row.
+            Locked: somebody else holds a table, or takes changes back as well.
+        """
+        before = self.applied()
+        connection = self._open()
+        try:
+            number = self._apply(connection, writes, before, postpone=postpone)
+        except psycopg.Error as error:
+            raise translate_error(error, self._label) from error
+        finally:
+            if connection.info.transaction_status != pq.TransactionStatus.IDLE:
+                self.close()  # which ends the transaction, whatever state it is in
+        self._applied = number
+        return number
+
+    def set_sequences(self, last: Mapping[Name, int]) -> None:
+        """Let each sequence go on after a value, unless it is further already; one that counts down is left alone."""
+        connection = self._open()
+        try:
+            for name, value in sorted(last.items()):
+                sequence = sql.Identifier(name.schema, name.name)
+                text = sequence.as_string(connection)
+                connection.execute(
+                    sql.SQL(
+                        "SELECT setval({literal}::regclass, {value}) FROM {sequence}, pg_catalog.pg_sequence s"
+                        " WHERE s.seqrelid = {literal}::regclass AND s.seqincrement > 0 AND {value} >= s.seqmin"
+                        " AND (last_value < {value} OR (last_value = {value} AND NOT is_called))"
+                    ).format(literal=sql.Literal(text), value=sql.Literal(value), sequence=sequence)
+                )
+        except psycopg.Error as error:
+            raise translate_error(error, self._label) from error
+
+    def _open(self) -> psycopg.Connection[Any]:
+        if self._connection is None:
+            connection = connect(self._info, writes=True)
+            try:
+                self._make_table(connection)
+                connection.execute("SELECT set_config('liteshift.pass', %s, false)", (self._move,))
+            except psycopg.Error as error:
+                connection.close()
+                raise translate_error(error, self._label) from error
+            self._connection = connection
+        return self._connection
+
+    def _make_table(self, connection: psycopg.Connection[Any]) -> None:
+        """The table of positions, where there is none yet."""
+        for name, statement in zip(("liteshift", "liteshift.position"), _PREPARE, strict=True):
+            query = "SELECT to_regclass(%s) IS NOT NULL" if "." in name else "SELECT to_regnamespace(%s) IS NOT NULL"
+            if connection.execute(query, (name,)).fetchone() == (False,):
+                connection.execute(statement)
+
+    def _apply(
+        self, connection: psycopg.Connection[Any], writes: Iterable[Write], before: int, *, postpone: bool
+    ) -> int:
+        connection.execute("BEGIN")
+        # Whoever takes changes back holds this row; it is made first, so that there is one to hold.
+        connection.execute("INSERT INTO liteshift.position VALUES (%s, 0) ON CONFLICT DO NOTHING", (self._move,))
+        row = connection.execute(
+            "SELECT number FROM liteshift.position WHERE move = %s FOR UPDATE", (self._move,)
+        ).fetchone()
+        if row is None or row[0] != before:
+            raise Locked(f"another process is taking changes back to {self._label}", hint="Let one of them do it.")
+        names = [_quoted(connection, table) for table in self._tables]
+        asleep, awake = self._automata(connection, names)
+        keys = connection.execute(_IMMEDIATE_KEYS, (names,)).fetchall() if postpone else []
+        for key in keys:
+            connection.execute(_alter(key, "ALTER CONSTRAINT {} DEFERRABLE INITIALLY DEFERRED"))
+        connection.execute("SET CONSTRAINTS ALL DEFERRED")
+        pipeline = Pipeline[Write](connection)
+        number, touched = before, dict[Name, None]()
+        try:
+            pipeline.enter()
+            for write in writes:
+                table = write.statement.table
+                if table not in touched:
+                    touched[table] = None
+                    for order in asleep.get(table, ()):
+                        pipeline.order(order)
+                pipeline.run(write.statement.text, write.parameters, write)
+                number = write.number
+            pipeline.leave()
+        except Failed as failed:
+            raise self._explained(failed) from None
+        if number == before:
+            connection.execute("ROLLBACK")
+            return before
+        try:
+            connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        except psycopg.errors.IntegrityError as error:
+            said = {"message": str(error.diag.message_primary), "detail": error.diag.message_detail or ""}
+            raise refusal(None, str(error.sqlstate), said) from error
+        for key in keys:
+            connection.execute(_alter(key, "ALTER CONSTRAINT {} NOT DEFERRABLE"))
+        for table in touched:
+            for order in awake.get(table, ()):
+                connection.execute(order.encode())
+        connection.execute("UPDATE liteshift.position SET number = %s WHERE move = %s", (number, self._move))
+        connection.execute("COMMIT")
+        return number
+
+    def _automata(
+        self, connection: psycopg.Connection[Any], names: Sequence[str]
+    ) -> tuple[dict[Name, list[str]], dict[Name, list[str]]]:
+        """What puts the triggers and rules of each table to sleep, and what wakes them as they were."""
+        tables = dict(zip(names, self._tables, strict=True))
+        asleep: dict[Name, list[str]] = {}
+        awake: dict[Name, list[str]] = {}
+        for relation, schema, name, kind, automaton, state in connection.execute(_AUTOMATA, (names,)).fetchall():
+            table, where = tables[relation], sql.Identifier(schema, name)
+            back = "ENABLE ALWAYS" if state in ("A", b"A") else "ENABLE"
+            for orders, verb in ((asleep, "DISABLE"), (awake, back)):
+                order = sql.SQL(f"ALTER TABLE {{}} {verb} {kind} {{}}").format(where, sql.Identifier(automaton))
+                orders.setdefault(table, []).append(order.as_string(connection))
+        return asleep, awake
+
+    def _explained(self, failed: Failed[Write]) -> LiteshiftError:
+        """What a failed write means; the transaction is over."""
+        write, result = failed.tag, failed.result
+        self.close()
+        if result.status in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
+            return conflict(write, self._look(write))
+        error = psycopg.errors.error_from_result(result)
+        state = error.sqlstate or ""
+        if state in _LOCKED:
+            return Locked(
+                f"{write.statement.table if write else 'a table'} of {self._label} is held by somebody else:"
+                f" {error.diag.message_primary}",
+                hint="Run it again; pg_stat_activity shows who holds it.",
+            )
+        if state == _FENCE_DOWN:
+            return NoConnection(f"{self._label} refuses our writes: {error.diag.message_primary}")
+        if state[:2] not in _OF_ROWS:
+            return translate_error(error, self._label)
+        said = {
+            "message": error.diag.message_primary or "",
+            "detail": error.diag.message_detail or "",
+            "column": error.diag.column_name or "",
+        }
+        return refusal(write, state, said)
+
+    def _look(self, write: Write) -> Sequence[Texts]:
+        """The row that stands there now."""
+        if not write.statement.look:
+            return ()
+        connection = self._open()
+        parameters = [None if text is None else text.encode() for text in write.key]
+        result = connection.pgconn.exec_params(write.statement.look.encode(), parameters)
+        if result.status != pq.ExecStatus.TUPLES_OK:
+            raise psycopg.errors.error_from_result(result)
+        found = []
+        for row in range(result.ntuples):
+            cells = [result.get_value(row, column) for column in range(result.nfields)]
+            found.append(tuple(None if cell is None else bytes(cell).decode() for cell in cells))
+        return found
+
+
+def _quoted(connection: psycopg.Connection[Any], table: Name) -> str:
+    return sql.Identifier(table.schema, table.name).as_string(connection)
+
+
+def _alter(key: tuple[Any, ...], what: str) -> sql.Composed:
+    schema, table, name = key
+    return sql.SQL("ALTER TABLE {} ").format(sql.Identifier(schema, table)) + sql.SQL(what).format(sql.Identifier(name))

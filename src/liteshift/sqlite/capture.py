@@ -1,0 +1,311 @@
+"""Keeps every change to the file while the application lives there, in the transaction that makes it.
+
+The log's numbers begin at the epoch times 2^40, and its last line stays when all is forgotten, emptied: so a number is
+never given twice, however often the capture is armed, and no write has to look up the next one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from liteshift.changes import Captured, CapturedKind
+from liteshift.errors import LiteshiftError, NotFit, NotInitialised
+from liteshift.plan import Plan, TablePlan
+from liteshift.position import Lsn
+from liteshift.quoting import literal, quote
+from liteshift.sqlite import shapes, state
+from liteshift.sqlite.connect import connect
+from liteshift.sqlite.faults import explained
+from liteshift.sqlite.library import dbapi
+from liteshift.sqlite.rules import unique_rules
+from liteshift.sqlite.witnesses import (
+    AFTER,
+    BEFORE,
+    DELETE,
+    INSERT,
+    LOG,
+    NOTHING,
+    REFUSAL,
+    STASH,
+    Witnessed,
+    after_triggers,
+    before_triggers,
+    log_statements,
+    names,
+    refusal_trigger,
+)
+
+EPOCH = 1 << 40
+"""How many numbers an epoch has."""
+BUSY_MILLISECONDS = 10_000
+_SLICE = 2000  # lines forgotten in one transaction
+_PATIENCE = 0.02  # seconds left to other writers between two of ours
+
+
+class SqliteCapture:
+    """See `liteshift.flow.Capture`.
+
+    Args:
+        connection: a connection of ours, which nobody else uses.
+        path: its file.
+        label: what to call the file in messages.
+    """
+
+    def __init__(self, connection: dbapi.Connection, path: Path, label: str) -> None:
+        self._connection = connection
+        self._path = path
+        self._label = label
+        self._seen = -1  # the schema's version that was found to be well
+
+    def arm(self, plan: Plan, *, epoch: int, last: Mapping[str, int]) -> None:
+        """In one transaction: sequences, the plan's triggers, the capture's triggers and tables, and the mark LIVE.
+
+        Done twice for one epoch, the second time does nothing.
+
+        Args:
+            plan: the tables to capture.
+            epoch: how many times the application has been moved, this time included.
+            last: the last value of each table's sequence, by the target's name of the table.
+
+        Raises:
+            LiteshiftError: it is armed for another epoch.
+            NotFit: a table that can't be captured.
+        """
+        with self._transaction():
+            found = self.armed()
+            if found == epoch:
+                return
+            if found is not None:
+                raise LiteshiftError(f"the capture of {self._label} is armed already, for the epoch {found}")
+            self._set_sequences(plan.tables, last)
+            tables = [self._witnessed(number, table) for number, table in enumerate(plan.tables, start=1)]
+            self._run(log_statements(max((len(table.columns) for table in tables), default=1)))
+            for table in tables:
+                self._run(before_triggers(table))
+            self._run(statement for planned in plan.tables for statement in planned.triggers)
+            for table in tables:
+                self._run(after_triggers(table))
+            self._run([f"INSERT INTO {LOG} (id, op) VALUES ({epoch * EPOCH}, '{NOTHING}')"])  # noqa: S608
+            shapes.remember(self._connection, tables)
+            state.make(self._connection)
+            state.put(self._connection, state.ARMED, epoch)
+
+    def refuse(self) -> int:
+        """Let every write into the captured tables fail from here on, with a message that says where the data went.
+
+        Returns:
+            The number of the last change that was kept; whoever has it has all.
+        """
+        text = f"the data of {self._label} has moved to PostgreSQL, and writes are refused here"
+        with self._transaction():
+            self._require()
+            if not self._refusing():
+                self._run([refusal_trigger(literal(text))])
+            return self.last()
+
+    def allow(self) -> None:
+        """Take `refuse` back."""
+        with self._transaction():
+            self._run([f"DROP TRIGGER IF EXISTS {REFUSAL}"])
+
+    def disarm(self, *, position: Lsn | None) -> None:
+        """In one transaction: take away the capture and what refuses writes, and the mark.
+
+        Args:
+            position: the file follows the source again, from here on: the plan's triggers go, too, and the position is
+                written. None where the application stays on the file for good: the plan's triggers stay, and every
+                table of ours goes.
+
+        Raises:
+            LiteshiftError: changes are left that the source does not have.
+        """
+        with self._transaction():
+            if self.armed() is None:
+                return
+            if position is not None and self.last():
+                raise LiteshiftError(f"changes of {self._label} are left that PostgreSQL does not have yet")
+            for table in shapes.remembered(self._connection):
+                mine = names(table.number)
+                doomed = table.triggers if position is not None else mine
+                self._run(f"DROP TRIGGER IF EXISTS {quote(name)}" for name in doomed)
+            self._run(f"DROP TABLE {name}" for name in (LOG, STASH, shapes.TABLE))  # the refusal goes with its table
+            if position is None:
+                self._run([f"DROP TABLE {state.TABLE}"])
+            else:
+                state.put(self._connection, state.ARMED, None)
+                state.put(self._connection, state.POSITION, str(position))
+
+    def armed(self) -> int | None:
+        """The epoch it is armed for; None where it is not."""
+        epoch = state.get(self._connection, state.ARMED)
+        return epoch if isinstance(epoch, int) else None
+
+    @contextmanager
+    def changes(self, after: int) -> Iterator[Iterator[Captured]]:
+        """What was kept after a number, as one read snapshot shows it: it ends on a commit's boundary.
+
+        Raises:
+            NotFit: a captured table's shape has changed, or its triggers are gone: changes may be missing.
+        """
+        with (
+            explained(self._label),
+            closing(connect(self._path, preset="durable", read_only=True)) as connection,
+        ):
+            connection.execute("BEGIN").close()
+            self._require(connection)
+            tables = shapes.remembered(connection)
+            self._see_that_nothing_is_missed(connection, tables, after)
+            with closing(_read(connection, tables, after)) as found:
+                yield found
+
+    def last(self) -> int:
+        """The number of the last change that is kept; 0 before the first, and also where all were forgotten."""
+        query = f"SELECT id, op FROM {LOG} ORDER BY id DESC LIMIT 1"  # noqa: S608 - our own name
+        with explained(self._label):
+            self._require()
+            number, op = self._connection.execute(query).fetchone()
+        return 0 if op == NOTHING else int(number)
+
+    def forget(self, through: int) -> None:
+        """Remove what the source has, in short transactions that leave room for other writers.
+
+        Raises:
+            Locked: a writer held the file for too long; what is left can be forgotten later.
+        """
+        slots = ", ".join(f"c{at} = NULL" for at in range(self._width()))
+        doomed = f"SELECT id FROM {LOG} WHERE id <= ? AND id < (SELECT max(id) FROM {LOG}) ORDER BY id LIMIT {_SLICE}"  # noqa: S608
+        count = _SLICE
+        while count == _SLICE:
+            with self._transaction():
+                count = self._connection.execute(f"DELETE FROM {LOG} WHERE id IN ({doomed})", (through,)).rowcount  # noqa: S608
+                if count < _SLICE:
+                    # The last line stays, so that its number is not given again.
+                    emptied = (
+                        f"UPDATE {LOG} SET tbl = NULL, op = '{NOTHING}', {slots} WHERE id <= ? AND op <> '{NOTHING}'"  # noqa: S608
+                    )
+                    self._connection.execute(emptied, (through,)).close()
+                    self._run([f"DELETE FROM {STASH}"])  # noqa: S608 - between transactions nothing in it has a meaning
+            if count == _SLICE:
+                time.sleep(_PATIENCE)
+
+    def sequences(self) -> Mapping[str, int]:
+        """The last value that each table's AUTOINCREMENT gave, by the target's name."""
+        with explained(self._label):
+            known = self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone()
+            rows = self._connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall() if known else []
+        return {str(name): int(value) for name, value in rows if isinstance(value, int)}
+
+    def newcomers(self) -> Sequence[str]:
+        """The tables that were made since it was armed: their rows are kept nowhere else, and don't go back."""
+        with explained(self._label):
+            self._require()
+            return shapes.newcomers(self._connection, shapes.remembered(self._connection))
+
+    def _witnessed(self, number: int, table: TablePlan) -> Witnessed:
+        rules = unique_rules(self._connection, table.target)
+        if rules.rowid is None:
+            raise NotFit(
+                f"changes to the table {table.target} can't be kept: its columns take every name that SQLite has for"
+                " the number of a row",
+                hint="Rename one of its columns rowid, _rowid_ and oid on the source, or leave the table out.",
+            )
+        columns = tuple(column.target for column in table.columns if not column.generated)
+        return Witnessed(number, table.target, columns, rules)
+
+    def _set_sequences(self, tables: Sequence[TablePlan], last: Mapping[str, int]) -> None:
+        for table in tables:
+            value = last.get(table.target)
+            if value is None or table.sequence is None:
+                continue
+            found = self._connection.execute(
+                "SELECT seq FROM sqlite_sequence WHERE name = ?", (table.target,)
+            ).fetchone()
+            self._connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table.target,)).close()
+            highest = max(value, found[0]) if found else value
+            self._connection.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table.target, highest)).close()
+
+    def _see_that_nothing_is_missed(
+        self, connection: dbapi.Connection, tables: Sequence[shapes.Shape], after: int
+    ) -> None:
+        (version,) = connection.execute("PRAGMA schema_version").fetchone()
+        if version != self._seen:
+            faults = shapes.changed(connection, tables)
+            if faults:
+                raise NotFit(
+                    f"the schema of {self._label} was changed since the application moved there, and PostgreSQL's was"
+                    f" not: {'; '.join(faults)}",
+                    hint="Take the change back, or stay on SQLite for good: liteshift finalize.",
+                )
+            self._seen = version
+        (highest,) = connection.execute(f"SELECT max(id) FROM {LOG}").fetchone()  # noqa: S608 - our own name
+        if highest is None or highest < after:
+            raise NotFit(f"the capture of {self._label} was emptied by somebody else: changes are missing")
+
+    def _refusing(self) -> bool:
+        return self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (REFUSAL,)).fetchone() is not None
+
+    def _require(self, connection: dbapi.Connection | None = None) -> None:
+        if state.get(connection or self._connection, state.ARMED) is None:
+            raise NotInitialised(f"the changes of {self._label} are not captured: the application has not moved there")
+
+    def _width(self) -> int:
+        found = self._connection.execute("SELECT count(*) FROM pragma_table_info(?)", (LOG,)).fetchone()
+        return int(found[0]) - 3
+
+    def _run(self, statements: Iterator[str] | Sequence[str]) -> None:
+        for statement in statements:
+            self._connection.execute(statement).close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """A write transaction.
+
+        Raises:
+            Locked: another writer held the file for too long.
+        """
+        with explained(self._label):
+            self._connection.execute("BEGIN IMMEDIATE").close()
+            try:
+                yield
+            except BaseException:
+                with suppress(dbapi.Error):
+                    self._connection.execute("ROLLBACK").close()
+                raise
+            self._connection.execute("COMMIT").close()
+
+
+@contextmanager
+def capture(path: Path, label: str) -> Iterator[SqliteCapture]:
+    """The capture of a file.
+
+    Raises:
+        NotInitialised: there is no file.
+    """
+    if not path.exists():
+        raise NotInitialised(f"there is no file {label}")
+    with explained(label):
+        connection = connect(path, preset="durable", create=False, busy_timeout=BUSY_MILLISECONDS)
+    with closing(connection):
+        yield SqliteCapture(connection, path, label)
+
+
+def _read(connection: dbapi.Connection, tables: Sequence[shapes.Shape], after: int) -> Generator[Captured]:
+    known = {table.number: table for table in tables}
+    slots = "".join(f", c{at}" for at in range(max((len(table.columns) for table in tables), default=1)))
+    query = f"SELECT id, tbl, op{slots} FROM {LOG} WHERE id > ? AND op <> '{NOTHING}' ORDER BY id"  # noqa: S608
+    before = None
+    with closing(connection.execute(query, (after,))) as rows:
+        for number, which, op, *values in rows:
+            table = known[which]
+            row = tuple(values[: len(table.columns)])
+            if op == BEFORE:
+                before = row
+            elif op == AFTER:
+                yield Captured(number, table.name, CapturedKind.UPDATE, before, row)
+            elif op == INSERT:
+                yield Captured(number, table.name, CapturedKind.INSERT, None, row)
+            elif op == DELETE:
+                yield Captured(number, table.name, CapturedKind.DELETE, row, None)

@@ -1,0 +1,132 @@
+"""What is written to the source on the way back, and what is said where the source does not take it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from liteshift.catalog import Name
+from liteshift.errors import DifferencesFound, NotFit
+
+Texts = tuple[str | None, ...]
+_LONGEST = 200  # characters of a value in a message
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statement:
+    """A statement for one table; every run of it changes exactly one row.
+
+    Attributes:
+        text: with `$1` and so on for its parameters, all of them texts.
+        columns: the columns whose texts a write has, by the source's names.
+        key: the places of the key's columns among them; empty for a table without a key.
+        look: a query that shows these columns, as texts, of the row whose key its parameters are; empty without a key.
+        children: what must not point at the row any more when it goes, or changes its key.
+    """
+
+    table: Name
+    text: str
+    columns: tuple[str, ...]
+    key: tuple[int, ...]
+    look: str
+    children: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One run of a statement.
+
+    Attributes:
+        number: the captured change that it does.
+        old: the row before, as PostgreSQL prints it; None for a new row.
+        new: the row after; None for one that goes.
+    """
+
+    number: int
+    statement: Statement
+    parameters: Texts
+    old: Texts | None
+    new: Texts | None
+
+    @property
+    def key(self) -> Texts:
+        """The texts of its key: as it was before, or of a new row."""
+        row = self.old if self.old is not None else self.new
+        return tuple(row[at] for at in self.statement.key) if row is not None else ()
+
+    @property
+    def row(self) -> str:
+        """Which row it is about."""
+        statement = self.statement
+        places = statement.key or range(len(statement.columns))
+        row = self.old if self.old is not None else self.new or ()
+        named = ", ".join(f"{statement.columns[at]} = {_shown(row[at])}" for at in places if row)
+        return f"{statement.table} ({named})"
+
+
+class Refused(NotFit):
+    """The source does not take a row that SQLite took; nothing of its transaction was done.
+
+    Attributes:
+        write: the one that was refused, where that is known.
+        state: PostgreSQL's error code.
+    """
+
+    def __init__(self, message: str, *, write: Write | None, state: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.write = write
+        self.state = state
+
+
+def conflict(write: Write, actual: Sequence[Texts]) -> DifferencesFound:
+    """The error for a row that is not as it was before the change.
+
+    Args:
+        actual: the rows that the source has under the key; none where it has no such row, or no key.
+    """
+    statement, expected = write.statement, write.old or ()
+    head = f"{write.row} can't be taken back: "
+    hint = (
+        "Somebody wrote to PostgreSQL past the fence, or before it. Make the row as expected there, and run it again."
+    )
+    if not actual:
+        what = "PostgreSQL has no such row"
+        if not statement.key:
+            what += "; it has no key, so a row with all these values was expected"
+        return DifferencesFound(head + what, hint=hint)
+    pairs = zip(statement.columns, expected, actual[0], strict=True)
+    differing = [
+        f"{name} was expected to be {_shown(before)} and is {_shown(now)}"
+        for name, before, now in pairs
+        if before != now
+    ]
+    if differing or not statement.children:
+        return DifferencesFound(head + (", ".join(differing) or "another row stands there by now"), hint=hint)
+    children = ", ".join(map(str, statement.children))
+    return DifferencesFound(
+        f"{head}PostgreSQL would change rows of {children} with it, which SQLite left as they are",
+        hint="A connection without foreign_keys wrote to the file. Mend the rows that point at it there.",
+    )
+
+
+def refusal(write: Write | None, state: str, said: Mapping[str, str]) -> Refused:
+    """The error for a row that PostgreSQL does not take.
+
+    Args:
+        said: PostgreSQL's `message`, `detail`, `column` and `constraint`, where it gave them.
+    """
+    where = write.row if write else "what was written on SQLite"
+    column = f", column {said['column']}," if said.get("column") else ""
+    detail = f" ({said['detail']})" if said.get("detail") else ""
+    return Refused(
+        f"{where}{column} can't be taken back: PostgreSQL says: {said['message']}{detail}",
+        write=write,
+        state=state,
+        hint="Mend the row on SQLite, where nothing is lost, and run it again; its last state is what counts.",
+    )
+
+
+def _shown(text: str | None) -> str:
+    if text is None:
+        return "NULL"
+    return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
