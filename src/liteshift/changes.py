@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
@@ -49,6 +50,21 @@ class Relation:
     name: Name
     identity: Identity
     columns: tuple[RelationColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A table as it looks on the source at a moment.
+
+    Attributes:
+        columns: the type of each column, as (`atttypid`, `atttypmod`).
+        storage: changes whenever rows come or go past the log: a partition is attached, detached, dropped or emptied,
+            a table is rewritten. Between two equal ones the log tells all.
+    """
+
+    oid: int
+    columns: Mapping[str, tuple[int, int]]
+    storage: str
 
 
 @dataclass(frozen=True, slots=True)

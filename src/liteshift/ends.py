@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from liteshift.catalog import Catalog, Name
+from liteshift.position import Lsn
+from liteshift.reports import Reject
 from liteshift.survey import Activity, Rights, ServerFacts, Statements, TableAnswer, TableQuestion
 
 Value = int | float | str | bytes | None
@@ -172,6 +174,19 @@ class Staging(Protocol):
 
     def set_sequence(self, table: str, value: int) -> None:
         """Let AUTOINCREMENT go on after a value, even where a row with a higher key is gone."""
+        ...
+
+    def mark(self, move: str, position: Lsn, rejects: Iterable[Reject]) -> None:
+        """Make the file part of a live move, which has come to a position; before it is sealed.
+
+        Args:
+            move: the move's name.
+            position: what the file shows of the source.
+            rejects: the rows that could not be copied.
+
+        Raises:
+            NotFit: a table bears a name that we need.
+        """
         ...
 
     def view_rows(self, view: str, columns: Sequence[str], *, seconds: int) -> Iterator[Sequence[Value]]:

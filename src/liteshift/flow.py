@@ -7,10 +7,11 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from liteshift.catalog import Name
-from liteshift.changes import Captured
+from liteshift.changes import Captured, Shape
 from liteshift.ends import Reading, Snapshot, Value
 from liteshift.plan import Plan, TablePlan
 from liteshift.position import Lsn
+from liteshift.reports import Reject
 from liteshift.writes import Write
 
 
@@ -19,9 +20,20 @@ class Stream(Protocol):
 
     Attributes:
         newest: the end of the source's log, as last heard.
+        reached: with all messages read so far, and outside a transaction, the log is known to hold nothing more for us
+            up to here. The server says so of itself in its keepalives.
+        asked: the source waits for a confirmation, such as before it shuts down.
+        waiting: whether a read would find something at once.
+        any_bytes: the source's texts may be bytes of any kind (SQL_ASCII), not only UTF-8.
     """
 
     newest: Lsn
+    reached: Lsn
+    asked: bool
+    any_bytes: bool
+
+    @property
+    def waiting(self) -> bool: ...
 
     def read(self, *, seconds: float) -> Sequence[bytes]:
         """The messages that are there, without their envelope; waits so long for the first; empty where none came.
@@ -50,19 +62,44 @@ class Applier(Protocol):
         """Begin a transaction, unless one is open."""
         ...
 
-    def run(self, statement: str, rows: Sequence[Sequence[Value]], *, expect_each: bool) -> None:
+    def run(self, statement: str, rows: Sequence[Sequence[Value]], *, expect_each: bool) -> int | None:
         """Run one statement with each of these parameter rows.
 
         Args:
             expect_each: every run must change exactly one row.
 
+        Returns:
+            The first of the rows with which it changed none, or more than one, where that was not expected; the
+            transaction can only be rolled back then. None where all is well.
+
         Raises:
-            DifferencesFound: one changed no row, or more than one: both sides are no longer equal.
+            DifferencesFound: a rule of the file refuses a row that the source has taken.
+            NoSpace: the disk is full; the transaction is rolled back.
         """
+        ...
+
+    def restart_numbers(self, table: str) -> None:
+        """Let AUTOINCREMENT begin anew."""
+        ...
+
+    def rejects(self) -> Sequence[Reject]:
+        """The rows of the source that can't be carried, and are not in the file."""
+        ...
+
+    def reject(self, reject: Reject) -> None:
+        """Write down a row that can't be carried, in the same transaction as everything else."""
+        ...
+
+    def forgive(self, table: str, key: Mapping[str, str | None] | None) -> None:
+        """Strike out one rejected row of a table, by its key; all of them without."""
         ...
 
     def commit(self, position: Lsn, *, token: str | None = None) -> None:
         """Write the position, and a token where one came, and commit durably."""
+        ...
+
+    def roll_back(self) -> None:
+        """Take back what was not committed."""
         ...
 
     def token(self) -> str | None:
@@ -281,8 +318,20 @@ class Origin(Protocol):
         """
         ...
 
+    def shapes(self, name: str, plan: Plan) -> Mapping[Name, Shape]:
+        """How the plan's tables look now; compare what comes in the log with it.
+
+        Raises:
+            NotFit: a table or a column is no longer as the plan has it, or no longer published.
+        """
+        ...
+
     def slot(self, name: str) -> AbstractContextManager[Snapshot]:
-        """Make the slot anew; the snapshot shows the source exactly at its first position."""
+        """Make the slot anew; the snapshot shows the source exactly at its first position.
+
+        Raises:
+            Locked: a transaction that began before ours has not ended in time.
+        """
         ...
 
     def moment(self) -> AbstractContextManager[tuple[Lsn, Snapshot]]:
@@ -290,7 +339,13 @@ class Origin(Protocol):
         ...
 
     def stream(self, name: str, position: Lsn) -> AbstractContextManager[Stream]:
-        """Read the slot's log from a position on."""
+        """Read the slot's log from a position on.
+
+        Raises:
+            NoConnection: the server can't be reached.
+            Locked: another process reads the slot.
+            NotFit: the slot is gone or was invalidated, has gone past this position, or the server is another one.
+        """
         ...
 
     def control(self, name: str, plan: Plan, target: str) -> AbstractContextManager[Control]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 import psycopg
-from psycopg import conninfo
+from psycopg import conninfo, sql
 
 from liteshift.errors import LiteshiftError, NoConnection, UsageError
 
@@ -30,6 +32,13 @@ SESSION = {
     "timezone": "UTC",
     "xmloption": "content",
 }
+_KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+_GOING_DOWN = ("57P01", "57P02", "57P03")  # shut down, crashed, starting up
+_NO_RIGHT = "42501"
+_REPLICATION_HINT = (
+    "Give the role the right, ALTER ROLE ... REPLICATION (on a managed server its own role for this, such as"
+    " rds_replication), and see that pg_hba.conf lets it in."
+)
 
 
 def resolve(source: str | None) -> str:
@@ -82,16 +91,31 @@ def connect(info: str, *, writes: bool = False) -> psycopg.Connection[tuple[obje
     Raises:
         NoConnection: the server can't be reached or refuses; the message holds no password.
     """
+    return _connect(info, {"default_transaction_read_only": "off"} if writes else {})
+
+
+def connect_walsender(info: str) -> psycopg.Connection[tuple[object, ...]]:
+    """A connection that speaks the replication protocol beside SQL, with our settings and no parameters in queries.
+
+    Raises:
+        NoConnection: the server can't be reached or refuses; the message holds no password.
+    """
+    # What waits for locks here is the making of a slot; its caller knows how long it may.
+    return _connect(info, {"lock_timeout": "0"}, replication="database", **_KEEPALIVES)
+
+
+def _connect(info: str, settings: Mapping[str, str], **more: Any) -> psycopg.Connection[tuple[object, ...]]:
     try:
-        connection = psycopg.connect(info, autocommit=True, prepare_threshold=None)
+        connection = psycopg.connect(info, autocommit=True, prepare_threshold=None, **more)
     except psycopg.OperationalError as error:
-        raise NoConnection(f"no connection to {label(info)}: {_reason(error)}", hint=_hint(str(error))) from None
+        hint = _REPLICATION_HINT if error.sqlstate == _NO_RIGHT or "replication" in str(error) else _hint(str(error))
+        raise NoConnection(f"no connection to {label(info)}: {_reason(error)}", hint=hint) from None
     try:
         _lift_timeout(connection)
-        for name, value in SESSION.items():
-            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-        if writes:
-            connection.execute("SET default_transaction_read_only = off")
+        for name, value in {**SESSION, **settings}.items():  # without parameters, which a walsender does not know
+            connection.execute(
+                sql.SQL("SELECT set_config({}, {}, false)").format(sql.Literal(name), sql.Literal(value))
+            )
         with suppress(psycopg.errors.InsufficientPrivilege):  # only a superuser chooses the language of messages
             connection.execute("SET lc_messages = 'C'")
     except psycopg.Error as error:
@@ -115,9 +139,17 @@ def translate_error(error: psycopg.Error, where: str) -> LiteshiftError:
             f"no permission on {where}: {_reason(error)}",
             hint="Grant SELECT on the tables and USAGE on their schemas, or connect as their owner.",
         )
-    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+    if is_broken(error):
         return NoConnection(f"the connection to {where} broke: {_reason(error)}", hint="Run the same command again.")
     return LiteshiftError(f"{where} answered: {_reason(error)}")
+
+
+def is_broken(error: psycopg.Error) -> bool:
+    """Whether the connection is gone, and not just a statement refused: the network's fault, or the server is going."""
+    state = error.sqlstate
+    return isinstance(error, psycopg.OperationalError) and (
+        state is None or state.startswith("08") or state in _GOING_DOWN
+    )
 
 
 def _reason(error: psycopg.Error) -> str:

@@ -10,8 +10,11 @@ from itertools import islice
 from pathlib import Path
 
 from liteshift.ends import Unbuilt, Value
-from liteshift.errors import LiteshiftError
+from liteshift.errors import LiteshiftError, NotFit
+from liteshift.position import Lsn
 from liteshift.quoting import quote
+from liteshift.reports import Reject
+from liteshift.sqlite import rejected, state
 from liteshift.sqlite.build import build, site
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained, os_error
@@ -108,6 +111,19 @@ class SqliteStaging:
         """Let AUTOINCREMENT go on after a value, even where a row with a higher key is gone."""
         self._connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,)).close()
         self._connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, value)).close()
+
+    def mark(self, move: str, position: Lsn, rejects: Iterable[Reject]) -> None:
+        """Make the file part of a live move, which has come to a position; see `sqlite.state`."""
+        for name in (state.TABLE, rejected.TABLE):
+            if self._connection.execute("SELECT 1 FROM sqlite_schema WHERE lower(name) = ?", (name,)).fetchone():
+                raise NotFit(f"a table is called {name}, as one of ours is", hint="Rename it, or leave it out: --exclude.")
+        with explained(self._target):
+            state.make(self._connection)
+            rejected.make(self._connection)
+            state.put(self._connection, state.MOVE, move)
+            state.put(self._connection, state.POSITION, str(position))
+            for reject in rejects:
+                rejected.add(self._connection, reject)
 
     def view_rows(self, view: str, columns: Sequence[str], *, seconds: int) -> Iterator[Sequence[Value]]:
         """Every row of a view.

@@ -14,6 +14,8 @@ POSITION = "position"
 """Up to where the source's commits are in the file, as PostgreSQL prints it."""
 TOKEN = "token"  # noqa: S105 - what travels through the source's log to prove that all is here
 """The last token that came through the source's log."""
+MOVE = "move"
+"""The name of the move that made the file."""
 ARMED = "armed"
 """The epoch that the capture is armed for; not there while the file follows."""
 

@@ -9,6 +9,7 @@ from glob import escape
 from pathlib import Path
 
 from liteshift.errors import LiteshiftError, NotInitialised
+from liteshift.sqlite.apply import SqliteApplier, applying
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained, os_error
 from liteshift.sqlite.load import SIDECARS, SqliteStaging
@@ -59,6 +60,10 @@ class SqliteTarget:
             connection.execute(SCAN_CACHE).close()
             connection.execute("BEGIN").close()
             yield SqliteReading(connection, self.label)
+
+    def applier(self) -> AbstractContextManager[SqliteApplier]:
+        """Become the file's writer while it follows the source; see `sqlite.apply`."""
+        return applying(self.path, self.label)
 
     def repairing(self, undo: Path) -> AbstractContextManager[SqliteRepairing]:
         """Change the file in one transaction; see `sqlite.repair`."""

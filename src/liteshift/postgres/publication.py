@@ -1,0 +1,398 @@
+"""What a live move makes on the source beside its slot, and takes away again: a schema with our few tables, replica
+identities where the log could not tell which row was changed, and a publication.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from liteshift.catalog import Name
+from liteshift.changes import Identity
+from liteshift.errors import Locked, NoConnection, NotFit
+from liteshift.plan import Plan, TablePlan
+
+SCHEMA = "liteshift"
+TAG = "made by liteshift for a live move; liteshift abort or liteshift finalize removes it"
+_OLDEST = 140000
+_GENERATED_PUBLISHED = 180000  # from this version on the log may hold generated columns
+_LOCK_WAIT = "200ms"  # longer, and the application would queue up behind us
+_PATIENCE = 30.0  # seconds
+_PAUSE = 0.2
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS liteshift.move (
+  name text PRIMARY KEY, system text NOT NULL, timeline int4 NOT NULL, made_at timestamptz NOT NULL DEFAULT now());
+CREATE TABLE IF NOT EXISTS liteshift.fence (token text PRIMARY KEY, made_at timestamptz NOT NULL DEFAULT now());
+CREATE TABLE IF NOT EXISTS liteshift.identity (
+  relation oid PRIMARY KEY, was "char" NOT NULL, index oid, became "char" NOT NULL, move text NOT NULL)
+"""
+_HOLDERS = """
+SELECT n.nspname, r.relname, t.relid::int8, t.relid::regclass::text, r.relkind = 'p', t.relid = r.oid,
+       c.relreplident::text, pg_catalog.pg_get_replica_identity_index(t.relid)::oid::int8,
+       EXISTS (SELECT FROM pg_catalog.pg_index i
+                WHERE i.indrelid = t.relid AND i.indisprimary AND i.indimmediate AND i.indisvalid),
+       (SELECT h.inhparent::int8 FROM pg_catalog.pg_inherits h
+         WHERE h.inhrelid = pg_catalog.pg_get_replica_identity_index(t.relid)),
+       c.relpersistence <> 'p'
+  FROM unnest(%s::text[], %s::text[]) w(schema, name)
+  JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
+  JOIN pg_catalog.pg_class r ON r.relnamespace = n.oid AND r.relname = w.name
+ CROSS JOIN LATERAL (SELECT relid FROM pg_catalog.pg_partition_tree(r.oid) WHERE isleaf OR relid = r.oid
+                      UNION SELECT r.oid) t
+  JOIN pg_catalog.pg_class c ON c.oid = t.relid
+ ORDER BY r.oid, t.relid <> r.oid, t.relid
+"""
+_RIGHTS = """
+SELECT DISTINCT format('GRANT %%I TO %%I;', pg_catalog.pg_get_userbyid(c.relowner), current_user)
+  FROM pg_catalog.pg_class c WHERE c.oid = ANY (%s) AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')
+"""
+_CREATE_RIGHT = """
+SELECT format('GRANT CREATE ON DATABASE %I TO %I;', current_database(), current_user)
+ WHERE NOT pg_catalog.has_database_privilege(current_database(), 'CREATE')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A relation whose changes stand in the log under its own identity: a table, a partitioned one, or a leaf of it.
+
+    Attributes:
+        table: the table of the plan it belongs to.
+        shown: its name as SQL text.
+        index: its identity's index; None where it has none or needs none.
+        keyed: it has a primary key that serves as an identity.
+        parent_index: the index of the partitioned table that `index` is a part of.
+    """
+
+    table: Name
+    oid: int
+    shown: str
+    partitioned: bool
+    root: bool
+    identity: Identity
+    index: int | None
+    keyed: bool
+    parent_index: int | None
+    unlogged: bool
+
+    @property
+    def usable(self) -> bool:
+        """Whether the log tells which row was changed."""
+        return self.identity is Identity.FULL or self.index is not None
+
+
+def holders(connection: psycopg.Connection[Any], tables: Sequence[TablePlan]) -> list[Holder]:
+    """The relations behind a plan's tables, each table before its leaves."""
+    names = [table.source for table in tables]
+    rows = connection.execute(_HOLDERS, ([name.schema for name in names], [name.name for name in names])).fetchall()
+    return [Holder(Name(a, b), c, d, e, f, Identity(g), *rest) for a, b, c, d, e, f, g, *rest in rows]
+
+
+def changed_identities(found: Sequence[Holder]) -> list[tuple[Holder, Identity]]:
+    """Which relations need another identity: a table and its leaves have to agree, as the log shows the leaves' old
+    rows under the table's name.
+    """
+    changes: list[tuple[Holder, Identity]] = []
+    root: Holder | None = None
+    needed = Identity.DEFAULT
+    for holder in found:
+        if holder.root:
+            root = holder
+            needed = holder.identity if holder.usable else Identity.DEFAULT if holder.keyed else Identity.FULL
+            fits = holder.usable
+        else:
+            assert root is not None  # noqa: S101 - each table comes before its leaves
+            fits = holder.identity is Identity.FULL or (
+                needed is not Identity.FULL
+                and holder.identity is needed
+                and holder.usable
+                and (needed is Identity.DEFAULT or holder.parent_index == root.index)
+            )
+        if not fits:
+            # A leaf can't be given an index by the name of its table's, and FULL serves as well.
+            changes.append((holder, Identity.FULL if needed is Identity.INDEX else needed))
+    return changes
+
+
+def establish(connection: psycopg.Connection[Any], name: str, plan: Plan, system: str, timeline: int) -> None:
+    """Make all that is not there yet; see `liteshift.flow.Origin`.
+
+    Raises:
+        NoConnection: no permission; the hint has the statements to have run.
+        NotFit: the server or a table can't be followed.
+        Locked: a table's lock was not free in time.
+    """
+    found = holders(connection, plan.tables)
+    _require_server(connection)
+    _require_rights(connection, found)
+    _require_tables(plan, found)
+    generated = _published_generated(connection, plan, found)
+    _make_schema(connection)
+    for statement in _TABLES.split(";"):
+        connection.execute(statement.encode())
+    connection.execute(
+        "INSERT INTO liteshift.move (name, system, timeline) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        (name, system, timeline),
+    )
+    for holder, identity in changed_identities(found):
+        _patiently(connection, holder.shown, partial(_set_identity, connection, name, holder, identity))
+    _publish(connection, name, plan, generated=generated)
+
+
+def remove(connection: psycopg.Connection[Any], name: str) -> list[str]:
+    """Take away what `establish` made, and nothing else; what there was."""
+    removed = []
+    known = has_schema(connection) and _one(connection, "SELECT count(*) FROM liteshift.move WHERE name = %s", name)
+    ours = _one(
+        connection,
+        "SELECT count(*) FROM pg_catalog.pg_publication p WHERE pubname = %s"
+        " AND pg_catalog.obj_description(p.oid, 'pg_publication') = %s",
+        name,
+        TAG,
+    )
+    if ours:
+        connection.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(name)))
+        removed.append(f"the publication {name}")
+    if not known:
+        return removed
+    # The publication is gone by now: where the identities go first, the application could not update any more.
+    removed += _restore_identities(connection, name)
+    connection.execute("DELETE FROM liteshift.move WHERE name = %s", (name,))
+    if not _one(connection, "SELECT count(*) FROM liteshift.move"):
+        connection.execute("DROP SCHEMA liteshift CASCADE")
+        removed.append("the schema liteshift")
+    return removed
+
+
+def has_schema(connection: psycopg.Connection[Any]) -> bool:
+    """Whether our schema is there, and ours."""
+    found = _one(
+        connection,
+        "SELECT count(*) FROM pg_catalog.pg_namespace n WHERE nspname = %s"
+        " AND pg_catalog.obj_description(n.oid, 'pg_namespace') = %s AND to_regclass('liteshift.move') IS NOT NULL",
+        SCHEMA,
+        TAG,
+    )
+    return bool(found)
+
+
+def _require_server(connection: psycopg.Connection[Any]) -> None:
+    if connection.info.server_version < _OLDEST:
+        raise NotFit(
+            f"PostgreSQL {connection.info.server_version // 10000} can't be followed", hint="Upgrade it to 14 or newer."
+        )
+    if _one(connection, "SELECT pg_is_in_recovery()"):
+        raise NotFit("the source is a standby, which can't publish its tables", hint="Name the primary as the source.")
+    level = _one(connection, "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_level'")
+    if level != "logical":
+        raise NotFit(
+            f"the source's wal_level is {level}, and its log does not tell which rows change",
+            hint="Have a superuser run ALTER SYSTEM SET wal_level = 'logical'; and restart the server.",
+        )
+
+
+def _require_rights(connection: psycopg.Connection[Any], found: Sequence[Holder]) -> None:
+    rows = [*connection.execute(_CREATE_RIGHT.encode()), *connection.execute(_RIGHTS, ([one.oid for one in found],))]
+    if rows:
+        statements = " ".join(str(statement) for (statement,) in rows)
+        raise NoConnection(
+            "no permission to publish the tables: that takes their owner's rights, and CREATE on the database",
+            hint=f"Have a superuser run: {statements}",
+        )
+
+
+def _require_tables(plan: Plan, found: Sequence[Holder]) -> None:
+    there = {holder.table for holder in found}
+    if gone := [table.source for table in plan.tables if table.source not in there]:
+        raise NotFit(f"the table {gone[0]} of the plan is gone", hint="Begin anew, with a new plan.")
+    if unlogged := [holder.shown for holder in found if holder.unlogged]:
+        raise NotFit(
+            f"{unlogged[0]} is not logged, so nobody can follow its changes",
+            hint=f"Run ALTER TABLE {unlogged[0]} SET LOGGED; or leave it out: --exclude.",
+        )
+
+
+def _published_generated(connection: psycopg.Connection[Any], plan: Plan, found: Sequence[Holder]) -> bool:
+    """Whether generated columns have to stand in the log: where SQLite can't compute one, or in an identity FULL.
+
+    Raises:
+        NotFit: they have to, and can't.
+    """
+    changed = {holder.oid: identity for holder, identity in changed_identities(found)}
+    full = {one.table for one in found if changed.get(one.oid, one.identity) is Identity.FULL}
+    carried = {
+        (table.source, column.source) for table in plan.tables for column in table.columns if not column.generated
+    }
+    version = connection.info.server_version
+    needed = False
+    for schema, name, column, kind in connection.execute(
+        "SELECT n.nspname, c.relname, a.attname, a.attgenerated::text FROM pg_catalog.pg_attribute a"
+        " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE a.attrelid = ANY (%s) AND a.attgenerated <> '' AND NOT a.attisdropped",
+        ([one.oid for one in found if one.root],),
+    ).fetchall():
+        table = Name(schema, name)
+        by_value = (table, column) in carried
+        if by_value and (kind == "v" or version < _GENERATED_PUBLISHED):
+            raise NotFit(
+                f"{table}.{column} is generated, and SQLite can't compute it, so its values would have to come in the"
+                " log, where this server does not put them",
+                hint="Exclude the table from the live move, or make the column an ordinary one.",
+            )
+        if table in full and version >= _GENERATED_PUBLISHED and kind == "v":
+            raise NotFit(
+                f"{table} has no key, and {column} is a virtual generated column: PostgreSQL publishes no such table",
+                hint="Give the table a primary key, or exclude it from the live move.",
+            )
+        needed = needed or by_value or (table in full and version >= _GENERATED_PUBLISHED)
+    return needed
+
+
+def _make_schema(connection: psycopg.Connection[Any]) -> None:
+    if has_schema(connection):
+        return
+    if _one(connection, "SELECT to_regnamespace('liteshift')::text") is not None:
+        tagged = _one(connection, "SELECT obj_description(to_regnamespace('liteshift'), 'pg_namespace')")
+        if tagged != TAG:
+            raise NotFit(
+                "the source has a schema named liteshift that liteshift has not made",
+                hint="Rename that schema: ALTER SCHEMA liteshift RENAME TO ...;",
+            )
+        return
+    with connection.transaction():
+        connection.execute("CREATE SCHEMA liteshift")
+        connection.execute(sql.SQL("COMMENT ON SCHEMA liteshift IS {}").format(sql.Literal(TAG)))
+
+
+def _set_identity(connection: psycopg.Connection[Any], name: str, holder: Holder, identity: Identity) -> None:
+    """Give a relation another identity, and remember what it was."""
+    connection.execute(
+        sql.SQL("ALTER TABLE {} REPLICA IDENTITY {}").format(_relation(connection, holder.oid), _WORDS[identity])
+    )
+    connection.execute(
+        "INSERT INTO liteshift.identity (relation, was, index, became, move) VALUES (%s, %s, %s, %s, %s)"
+        " ON CONFLICT (relation) DO UPDATE SET became = excluded.became, move = excluded.move",
+        (holder.oid, holder.identity.value, holder.index, identity.value, name),
+    )
+
+
+_WORDS: dict[Identity, sql.SQL] = {
+    Identity.DEFAULT: sql.SQL("DEFAULT"),
+    Identity.NOTHING: sql.SQL("NOTHING"),
+    Identity.FULL: sql.SQL("FULL"),
+}
+
+
+def _restore_identities(connection: psycopg.Connection[Any], name: str) -> list[str]:
+    """Give back the identities that no other move needs; those that somebody has changed since are left alone."""
+    restored = []
+    rows = connection.execute(
+        """
+        SELECT i.relation::int8, i.was::text, x.relname, i.relation::regclass::text, c.relreplident = i.became,
+               (SELECT min(m.name) FROM liteshift.move m WHERE m.name <> i.move AND EXISTS (
+                  SELECT FROM pg_catalog.pg_publication p JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
+                   WHERE p.pubname = m.name AND r.prrelid IN (
+                         SELECT i.relation UNION SELECT relid FROM pg_catalog.pg_partition_ancestors(i.relation))))
+          FROM liteshift.identity i JOIN pg_catalog.pg_class c ON c.oid = i.relation
+          LEFT JOIN pg_catalog.pg_class x ON x.oid = i.index
+         WHERE i.move = %s
+        """,
+        (name,),
+    ).fetchall()
+    for oid, was, index, shown, untouched, other in rows:
+        if other is not None:
+            connection.execute("UPDATE liteshift.identity SET move = %s WHERE relation = %s", (other, oid))
+            continue
+
+        _patiently(connection, shown, partial(_restore_identity, connection, oid, was, index, untouched))
+        restored.append(f"the replica identity of {shown}")
+    return restored
+
+
+def _restore_identity(
+    connection: psycopg.Connection[Any], oid: int, was: str, index: str | None, untouched: bool
+) -> None:
+    word: sql.Composable = _WORDS.get(Identity(was), _WORDS[Identity.NOTHING])
+    if index is not None and was == Identity.INDEX:
+        word = sql.SQL("USING INDEX {}").format(sql.Identifier(index))
+    if untouched:
+        connection.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY {}").format(_relation(connection, oid), word))
+    connection.execute("DELETE FROM liteshift.identity WHERE relation = %s", (oid,))
+
+
+def _publish(connection: psycopg.Connection[Any], name: str, plan: Plan, *, generated: bool) -> None:
+    fence = sql.SQL("{}").format(sql.Identifier(SCHEMA, "fence"))  # its token travels through the log
+    tables = sql.SQL(", ").join([fence, *map(_only, plan.tables)])
+    tag = _one(
+        connection,
+        "SELECT coalesce(pg_catalog.obj_description(oid, 'pg_publication'), '') FROM pg_catalog.pg_publication"
+        " WHERE pubname = %s",
+        name,
+    )
+    if tag is not None and tag != TAG:
+        raise NotFit(
+            f"the source has a publication {name} that liteshift has not made",
+            hint=f'Drop it if nobody needs it: DROP PUBLICATION "{name}";',
+        )
+    own = sql.Identifier(name)
+    with connection.transaction():
+        if tag is not None:
+            connection.execute(sql.SQL("ALTER PUBLICATION {} SET TABLE {}").format(own, tables))
+            return
+        more = sql.SQL(", publish_generated_columns = stored" if generated and _can_publish(connection) else "")
+        connection.execute(
+            sql.SQL("CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root = true{})").format(
+                own, tables, more
+            )
+        )
+        connection.execute(sql.SQL("COMMENT ON PUBLICATION {} IS {}").format(own, sql.Literal(TAG)))
+
+
+def _can_publish(connection: psycopg.Connection[Any]) -> bool:
+    return connection.info.server_version >= _GENERATED_PUBLISHED
+
+
+def _only(table: TablePlan) -> sql.Composed:
+    own = sql.Identifier(table.source.schema, table.source.name)
+    return sql.SQL("{}" if table.partitioned else "ONLY {}").format(own)
+
+
+def _relation(connection: psycopg.Connection[Any], oid: int) -> sql.Identifier:
+    row = connection.execute(
+        "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+        " ON n.oid = c.relnamespace WHERE c.oid = %s",
+        (oid,),
+    ).fetchone()
+    if row is None:
+        raise NotFit("a table of the plan is gone", hint="Begin anew, with a new plan.")
+    return sql.Identifier(*row)
+
+
+def _patiently(connection: psycopg.Connection[Any], shown: str, act: Callable[[], None]) -> None:
+    """Try for a short time, again and again: whoever waits for a lock holds up all who come after."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
+                act()
+            return
+        except psycopg.errors.LockNotAvailable:
+            if time.monotonic() > deadline:
+                raise Locked(
+                    f"{shown} is held by a long transaction or a vacuum",
+                    hint="Try again when it has ended; pg_stat_activity shows it.",
+                ) from None
+        time.sleep(_PAUSE)
+
+
+def _one(connection: psycopg.Connection[Any], query: LiteralString, *parameters: object) -> Any:
+    row = connection.execute(query, parameters or None).fetchone()
+    return row[0] if row else None

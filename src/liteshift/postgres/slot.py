@@ -1,0 +1,337 @@
+"""The source of a live move: its slot, the moments it can be read at, and its log."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any
+
+import psycopg
+from psycopg import pq, sql
+
+from liteshift.catalog import Name
+from liteshift.changes import Shape
+from liteshift.errors import LiteshiftError, Locked, NotFit
+from liteshift.plan import Plan
+from liteshift.position import Lsn
+from liteshift.postgres.connect import connect, connect_walsender, label, translate_error
+from liteshift.postgres.publication import establish, has_schema, remove
+from liteshift.postgres.snapshot import PostgresSnapshot
+from liteshift.postgres.tail import PostgresStream
+
+_SLOT_WAIT = 300  # seconds; making a slot waits for every transaction that runs
+_FREE_WAIT = 20.0  # seconds for a walsender whose client is dead to notice it
+_LOOK = 0.1
+_BEGIN_AGAIN = "Begin anew: liteshift abort, then liteshift migrate --live."
+
+_SHAPES = """
+SELECT n.nspname, c.relname, c.oid::int8,
+       (SELECT json_object_agg(a.attname, json_build_array(
+                 a.atttypid::int8, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod)))
+          FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+       (SELECT string_agg(concat_ws(' ', l.oid, pg_catalog.pg_relation_filenode(l.oid), l.relpersistence), ','
+                          ORDER BY l.oid)
+          FROM pg_catalog.pg_class l
+         WHERE l.oid = c.oid AND l.relkind = 'r'
+            OR l.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid) WHERE isleaf)),
+       EXISTS (SELECT FROM pg_catalog.pg_publication p JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
+                WHERE p.pubname = %s AND r.prrelid = c.oid)
+  FROM unnest(%s::text[], %s::text[]) w(schema, name)
+  JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
+"""
+_SLOT = """
+SELECT active_pid, wal_status, restart_lsn::text, confirmed_flush_lsn::text, plugin, database = current_database()
+  FROM pg_catalog.pg_replication_slots WHERE slot_name = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Which server this is: its identifier, its timeline, and the end of its log."""
+
+    identifier: str
+    timeline: int
+    end: Lsn
+
+
+class PostgresOrigin:
+    """See `liteshift.flow.Origin`.
+
+    Args:
+        info: the source's conninfo.
+    """
+
+    def __init__(self, info: str) -> None:
+        self._info = info
+        self._walsender = 0  # the process that served our last stream
+        self.label = label(info)
+
+    def establish(self, name: str, plan: Plan) -> None:
+        """Make the schema, the publication and the identities that the stream needs; made already is fine."""
+        system = self.system()
+        with self._ordinary(writes=True) as connection:
+            establish(connection, name, plan, system.identifier, system.timeline)
+
+    def system(self) -> System:
+        """Which server it is."""
+        with self._replicating() as connection:
+            row = connection.execute("IDENTIFY_SYSTEM").fetchone()
+            assert row is not None  # noqa: S101 - it always answers one row
+            return System(str(row[0]), int(str(row[1])), Lsn.parse(str(row[2])))
+
+    def shapes(self, name: str, plan: Plan) -> Mapping[Name, Shape]:
+        """How the plan's tables look now; see `liteshift.flow.Origin`."""
+        names = [table.source for table in plan.tables]
+        with self._ordinary() as connection:
+            rows: list[Any] = connection.execute(
+                _SHAPES, (name, [one.schema for one in names], [one.name for one in names])
+            ).fetchall()
+        found = {Name(schema, table): rest for schema, table, *rest in rows}
+        shapes = {}
+        for table in plan.tables:
+            if table.source not in found:
+                raise NotFit(f"the table {table.source} of the plan is gone", hint=_BEGIN_AGAIN)
+            oid, columns, storage, published = found[table.source]
+            planned = {column.source: column.source_type for column in table.columns}
+            _require_columns(table.source, planned, {column: shape[2] for column, shape in columns.items()})
+            if not published:
+                raise NotFit(f"{table.source} is not in the publication {name} any more", hint=_BEGIN_AGAIN)
+            digest = hashlib.sha256((storage or "").encode()).hexdigest()[:16]
+            shapes[table.source] = Shape(
+                oid, {column: (int(a), int(b)) for column, (a, b, _) in columns.items()}, digest
+            )
+        return shapes
+
+    @contextmanager
+    def slot(self, name: str) -> Iterator[PostgresSnapshot]:
+        """Make the slot anew; the snapshot shows the source exactly at its first position."""
+        with self._ordinary(writes=True) as connection:
+            self._drop_slot(connection, name)
+        with self._exported(name, temporary=False) as (_, snapshot):
+            yield snapshot
+
+    @contextmanager
+    def moment(self) -> Iterator[tuple[Lsn, PostgresSnapshot]]:
+        """A snapshot and the position it shows: every commit that ends at or before it is in it, and no other."""
+        with self._exported(f"liteshift_moment_{token_hex(8)}", temporary=True) as found:
+            yield found
+
+    @contextmanager
+    def stream(self, name: str, position: Lsn) -> Iterator[PostgresStream]:
+        """Read the slot's log from a position on; see `liteshift.flow.Origin`."""
+        self._require_same_server(name, position)
+        self._await_free(name, position)
+        connection = connect_walsender(self._info)
+        try:
+            any_bytes = connection.info.parameter_status("server_encoding") == "SQL_ASCII"
+            if (
+                any_bytes
+            ):  # bytes of any kind are sent as they are; the server would end the stream at the first odd one
+                connection.execute("SET client_encoding = 'SQL_ASCII'")
+            start = sql.SQL(
+                "START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names {}, messages 'true')"
+            ).format(sql.Identifier(name), sql.SQL(str(position)), sql.Literal(f'"{name}"'))
+            result = connection.pgconn.exec_(start.as_bytes(connection))
+            if result.status != pq.ExecStatus.COPY_BOTH:
+                raise psycopg.errors.error_from_result(result)
+            self._walsender = connection.info.backend_pid
+        except psycopg.Error as error:
+            connection.close()
+            raise _stream_error(error, self.label, name) from error
+        stream = PostgresStream(connection, position, self.label, any_bytes=any_bytes)
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+    def advance(self, name: str, position: Lsn) -> None:
+        """Let the slot forget what stands before a position."""
+        self._await_free(name, None)
+        with self._ordinary(writes=True) as connection:
+            connection.execute(
+                "SELECT pg_replication_slot_advance(slot_name, %s) FROM pg_catalog.pg_replication_slots"
+                " WHERE slot_name = %s AND confirmed_flush_lsn < %s",
+                (str(position), name, str(position)),
+            )
+
+    def held_bytes(self, name: str) -> int | None:
+        """How much log the source keeps for the slot; None where there is no slot."""
+        with self._ordinary() as connection:
+            row: Any = connection.execute(
+                "SELECT coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::int8"
+                " FROM pg_catalog.pg_replication_slots WHERE slot_name = %s",
+                (name,),
+            ).fetchone()
+        return int(row[0]) if row else None
+
+    def remove(self, name: str) -> Sequence[str]:
+        """Take away everything that was made; what was there."""
+        with self._ordinary(writes=True) as connection:
+            removed = [f"the slot {name}"] if self._drop_slot(connection, name) else []
+            return removed + remove(connection, name)
+
+    @contextmanager
+    def _ordinary(self, *, writes: bool = False) -> Iterator[psycopg.Connection[Any]]:
+        connection = connect(self._info, writes=writes)
+        try:
+            yield connection
+        except psycopg.Error as error:
+            raise translate_error(error, self.label) from error
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _replicating(self) -> Iterator[psycopg.Connection[Any]]:
+        connection = connect_walsender(self._info)
+        try:
+            yield connection
+        except psycopg.Error as error:
+            raise translate_error(error, self.label) from error
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _exported(self, name: str, *, temporary: bool) -> Iterator[tuple[Lsn, PostgresSnapshot]]:
+        """Make a slot, and look through the snapshot that shows the source at its first position.
+
+        Raises:
+            Locked: a transaction that began before has not ended in time.
+        """
+        with self._ordinary() as reader:
+            with self._replicating() as connection:
+                connection.execute(f"SET lock_timeout = '{_SLOT_WAIT}s'".encode())
+                kind = sql.SQL("TEMPORARY " if temporary else "")
+                create = sql.SQL("CREATE_REPLICATION_SLOT {} {}LOGICAL pgoutput EXPORT_SNAPSHOT")
+                try:
+                    row: Any = connection.execute(create.format(sql.Identifier(name), kind)).fetchone()
+                except psycopg.errors.LockNotAvailable:
+                    raise Locked(
+                        f"a transaction of {self.label} has been running for {_SLOT_WAIT} seconds, and a slot can't"
+                        f" begin before it ends: {_oldest(reader)}",
+                        hint="End it, or wait for it, and run the same command again.",
+                    ) from None
+                reader.execute("BEGIN /* liteshift */ ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                reader.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(row[2])))
+            yield Lsn.parse(row[1]), PostgresSnapshot(reader, row[1])
+
+    def _require_same_server(self, name: str, position: Lsn) -> None:
+        """See that no failover, restore or mix-up has brought us to another server than the move began on."""
+        system = self.system()
+        with self._ordinary() as connection:
+            row: Any = None
+            if has_schema(connection):
+                row = connection.execute(
+                    "SELECT system, timeline FROM liteshift.move WHERE name = %s", (name,)
+                ).fetchone()
+        if row is None:
+            raise NotFit(f"{self.label} knows nothing of the move {name}", hint=_BEGIN_AGAIN)
+        if row[0] != system.identifier:
+            raise NotFit(
+                f"{self.label} is another server than the move began on: its system identifier is {system.identifier},"
+                f" and was {row[0]}",
+                hint=_BEGIN_AGAIN,
+            )
+        if row[1] != system.timeline:
+            raise NotFit(
+                f"{self.label} was promoted or restored since the move began: it is on timeline {system.timeline}, and"
+                f" was on {row[1]}, so changes may be missing from its log",
+                hint=_BEGIN_AGAIN,
+            )
+        if system.end < position:
+            raise NotFit(
+                f"the log of {self.label} ends at {system.end}, before {position}, which the file has already: the"
+                " server was set back to an earlier time",
+                hint=_BEGIN_AGAIN,
+            )
+
+    def _await_free(self, name: str, position: Lsn | None) -> None:
+        """See that the slot can go on from a position; wait for a dead reader to go, end it where it was ours.
+
+        Raises:
+            NotFit: the slot is gone, was invalidated, or has forgotten changes after the position.
+            Locked: another process reads it.
+        """
+        with self._ordinary(writes=True) as connection:
+            deadline = time.monotonic() + _FREE_WAIT
+            while True:
+                row: Any = connection.execute(_SLOT, (name,)).fetchone()
+                if row is None:
+                    raise NotFit(f"the slot {name} is gone from {self.label}", hint=_BEGIN_AGAIN)
+                active, status, restart, confirmed, plugin, here = row
+                if plugin != "pgoutput" or not here:
+                    raise NotFit(f"the slot {name} of {self.label} is not ours", hint=_BEGIN_AGAIN)
+                if status == "lost" or restart is None:
+                    raise NotFit(
+                        f"{self.label} has given up the slot {name}, and removed changes that were not fetched yet",
+                        hint=f"Raise max_slot_wal_keep_size. {_BEGIN_AGAIN}",
+                    )
+                if active is None:
+                    break
+                if active == self._walsender:
+                    connection.execute("SELECT pg_terminate_backend(%s)", (active,))
+                if time.monotonic() > deadline:
+                    raise Locked(
+                        f"the slot {name} of {self.label} is read by another process: {_process(connection, active)}",
+                        hint=f"If nobody is there any more, end it: SELECT pg_terminate_backend({active});",
+                    )
+                time.sleep(_LOOK)
+        if position is not None and confirmed is not None and Lsn.parse(confirmed) > position:
+            raise NotFit(
+                f"the slot {name} has gone on to {confirmed}, and the file is at {position}: it is older than the file"
+                " that was followed with, and the changes between the two are not in the log any more",
+                hint=f"Bring back the file that was followed with. If it is lost: {_BEGIN_AGAIN}",
+            )
+
+    def _drop_slot(self, connection: psycopg.Connection[Any], name: str) -> bool:
+        """Drop a slot, once it is free; whether there was one."""
+        with suppress(NotFit):
+            self._await_free(name, None)
+        dropped = connection.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots"
+            " WHERE slot_name = %s AND plugin = 'pgoutput' AND database = current_database()",
+            (name,),
+        )
+        return dropped.rowcount > 0
+
+
+def _require_columns(table: Name, planned: Mapping[str, str], found: Mapping[str, str]) -> None:
+    for column, kind in found.items():
+        if column not in planned:
+            raise NotFit(f"the column {column} of {table} is new, and the plan does not know it", hint=_BEGIN_AGAIN)
+        if planned[column] != kind:
+            raise NotFit(f"the column {column} of {table} is {kind} now, and was {planned[column]}", hint=_BEGIN_AGAIN)
+    if gone := planned.keys() - found.keys():
+        raise NotFit(f"the column {min(gone)} of {table} is gone", hint=_BEGIN_AGAIN)
+
+
+def _stream_error(error: psycopg.Error, where: str, name: str) -> LiteshiftError:
+    if isinstance(error, psycopg.errors.ObjectInUse):
+        return Locked(f"the slot {name} of {where} is read by another process", hint="Wait until it ends.")
+    if isinstance(error, psycopg.errors.ObjectNotInPrerequisiteState):
+        return NotFit(f"the slot {name} of {where} can't go on: {error.diag.message_primary}", hint=_BEGIN_AGAIN)
+    return translate_error(error, where)
+
+
+def _oldest(connection: psycopg.Connection[Any]) -> str:
+    row: Any = connection.execute(
+        "SELECT pid, coalesce(nullif(application_name, ''), 'no name'), coalesce(usename, ''), xact_start::text"
+        " FROM pg_catalog.pg_stat_activity WHERE xact_start IS NOT NULL AND backend_xid IS NOT NULL"
+        " AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return "look at pg_stat_activity and pg_prepared_xacts"
+    return f"the oldest is that of process {row[0]} ({row[1]}, {row[2]}), since {row[3]}"
+
+
+def _process(connection: psycopg.Connection[Any], pid: int) -> str:
+    row: Any = connection.execute(
+        "SELECT coalesce(application_name, ''), coalesce(client_addr::text, 'local'), backend_start::text"
+        " FROM pg_catalog.pg_stat_activity WHERE pid = %s",
+        (pid,),
+    ).fetchone()
+    return f"{pid}" + (f" ({row[0]}, from {row[1]}, since {row[2]})" if row else "")

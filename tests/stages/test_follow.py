@@ -1,0 +1,89 @@
+"""What is done on a real server arrives in the file, change by change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+from tests.stages.live import NAME, copied
+
+SCHEMA = """
+CREATE TABLE kept (id int PRIMARY KEY, t text, n numeric(10,2), at timestamptz, b bytea, j jsonb, a int[]);
+INSERT INTO kept SELECT i, 'text ' || i, i / 4.0, '2024-01-01', '\\x00ff', '{"a": 1}', '{1,2}'
+  FROM generate_series(1, 10) i;
+ALTER TABLE kept ALTER t SET STORAGE EXTERNAL;
+CREATE TABLE keyless (a text, b float8, c json);
+INSERT INTO keyless VALUES ('x', 1, '1'), ('x', 1, '1'), ('y', 2.5, '{}'), (NULL, NULL, NULL);
+CREATE TABLE pair (a text, b int, c text, PRIMARY KEY (a, b));
+CREATE TABLE parts (id int, region text, v text, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+CREATE TABLE parts_n PARTITION OF parts FOR VALUES IN ('n');
+CREATE TABLE parts_s PARTITION OF parts DEFAULT;
+"""
+
+STEPS = [
+    "INSERT INTO kept VALUES (11, 'eleven', 1.10, '2024-06-01 12:00:00.5', '', 'null', '{}')",
+    "UPDATE kept SET t = NULL, n = 0.10 WHERE id = 3",
+    "DELETE FROM kept WHERE id = 4",
+    "UPDATE kept SET t = repeat('large ', 2000) WHERE id = 5",
+    "UPDATE kept SET n = 7 WHERE id = 5",  # leaves the large value out
+    "UPDATE kept SET id = 50 WHERE id = 5",  # changes the key, and leaves it out
+    "UPDATE kept SET id = id + 100",
+    "DELETE FROM keyless WHERE ctid = (SELECT min(ctid) FROM keyless WHERE a = 'x')",
+    "UPDATE keyless SET b = 3 WHERE a = 'y'",
+    "UPDATE keyless SET a = 'was null' WHERE a IS NULL",
+    "UPDATE keyless SET a = a",
+    "INSERT INTO pair VALUES ('p', 1, 'c'), ('p', 2, NULL); UPDATE pair SET b = b + 10; DELETE FROM pair WHERE b = 11",
+    "INSERT INTO parts VALUES (1, 'n', 'a'), (2, 's', 'b'), (3, 'n', 'c')",
+    "UPDATE parts SET region = 's' WHERE id = 1",
+    "UPDATE parts SET v = 'd'; DELETE FROM parts WHERE id = 3",
+    "BEGIN; INSERT INTO pair VALUES ('rolled', 1, 'back'); ROLLBACK",
+    "TRUNCATE parts",
+    "TRUNCATE keyless, pair",
+    "INSERT INTO parts VALUES (4, 'n', 'e')",
+    "INSERT INTO keyless VALUES ('again', 0, '[]')",
+]
+
+
+def test_each_kind_of_change_arrives(any_database: str, tmp_path: Path) -> None:
+    live = copied(any_database, tmp_path / "app.db", SCHEMA)
+    with live.following() as follower:
+        assert live.verified(follower).equal
+        for step in STEPS:
+            live.execute(step)
+            verdict = live.verified(follower)
+            assert verdict.equal, (step, verdict)
+    assert live.catch_up().equal
+
+
+def test_what_happens_between_two_runs_arrives_with_the_next(database: str, tmp_path: Path) -> None:
+    live = copied(database, tmp_path / "app.db", SCHEMA)
+    live.execute(*STEPS)
+    assert live.catch_up().equal
+
+
+def test_a_token_arrives_with_what_was_committed_before_it(database: str, tmp_path: Path) -> None:
+    live = copied(database, tmp_path / "app.db", SCHEMA)
+    live.execute(*STEPS[:4], "SELECT pg_logical_emit_message(true, 'liteshift', 'first')")
+    with live.following() as follower:
+        assert follower.until_token("first", seconds=60)
+        live.execute("INSERT INTO liteshift.fence (token) VALUES ('second')")
+        assert follower.until_token("second", seconds=60)
+        assert not follower.until_token("third", seconds=0.2)
+        assert live.verified(follower).equal
+
+
+def test_nothing_is_left_on_the_source(any_database: str, tmp_path: Path) -> None:
+    live = copied(any_database, tmp_path / "app.db", SCHEMA)
+    with psycopg.connect(live.url) as connection:
+        identity = (
+            "SELECT relname, relreplident FROM pg_class WHERE relname IN ('keyless', 'kept', 'parts_n') ORDER BY 1"
+        )
+        assert connection.execute(identity).fetchall() == [("kept", "d"), ("keyless", "f"), ("parts_n", "d")]
+    assert live.origin.held_bytes(NAME) is not None
+    assert len(live.origin.remove(NAME)) == 4
+    assert live.origin.remove(NAME) == []
+    with psycopg.connect(live.url) as connection:
+        assert connection.execute(identity).fetchall() == [("kept", "d"), ("keyless", "d"), ("parts_n", "d")]
+        for what in ("pg_replication_slots WHERE slot_name = 'liteshift_test'", "pg_publication"):
+            assert connection.execute(f"SELECT count(*) FROM {what}".encode()).fetchone() == (0,)
+        assert connection.execute("SELECT to_regnamespace('liteshift')").fetchone() == (None,)
