@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
@@ -19,6 +19,7 @@ from liteshift.errors import LiteshiftError, Locked, NotFit
 from liteshift.plan import Plan
 from liteshift.position import Lsn
 from liteshift.postgres.connect import connect, connect_walsender, label, translate_error
+from liteshift.postgres.control import PostgresControl, control
 from liteshift.postgres.publication import establish, has_schema, remove
 from liteshift.postgres.snapshot import PostgresSnapshot
 from liteshift.postgres.tail import PostgresStream
@@ -148,6 +149,10 @@ class PostgresOrigin:
             yield stream
         finally:
             stream.close()
+
+    def control(self, name: str, plan: Plan, target: str) -> AbstractContextManager[PostgresControl]:
+        """A connection that may write; see `postgres.control`."""
+        return control(self._info, name, plan, target)
 
     def advance(self, name: str, position: Lsn) -> None:
         """Let the slot forget what stands before a position."""

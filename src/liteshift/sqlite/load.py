@@ -116,7 +116,9 @@ class SqliteStaging:
         """Make the file part of a live move, which has come to a position; see `sqlite.state`."""
         for name in (state.TABLE, rejected.TABLE):
             if self._connection.execute("SELECT 1 FROM sqlite_schema WHERE lower(name) = ?", (name,)).fetchone():
-                raise NotFit(f"a table is called {name}, as one of ours is", hint="Rename it, or leave it out: --exclude.")
+                raise NotFit(
+                    f"a table is called {name}, as one of ours is", hint="Rename it, or leave it out: --exclude."
+                )
         with explained(self._target):
             state.make(self._connection)
             rejected.make(self._connection)

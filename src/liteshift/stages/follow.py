@@ -29,6 +29,7 @@ from liteshift.flow import Applier, Stream
 from liteshift.plan import Plan
 from liteshift.position import Lsn
 from liteshift.stages.routes import Key, Route, Statement, Uncarried
+from liteshift.stops import Stop, passing
 
 FENCE = Name("liteshift", "fence")
 PREFIX = "liteshift"
@@ -179,8 +180,11 @@ class Follower:
 
     def _commit(self, position: Lsn) -> None:
         self._work.flush()
+        passing(Stop.FOLLOW_BEFORE_COMMIT)
         self._applier.commit(position, token=self._token)
+        passing(Stop.FOLLOW_COMMITTED)
         self._stream.confirm(position)
+        passing(Stop.FOLLOW_CONFIRMED)
         self._work.since_commit = 0
         self._seen = self._token = None
         self._noted = time.monotonic()
