@@ -16,8 +16,10 @@ from liteshift.sqlite.connect import connect
 from liteshift.sqlite.target import SqliteTarget
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from liteshift.ends import Snapshot, Staging
-    from liteshift.plan import Plan
+    from liteshift.reports import Reject
 
 
 def test_a_caller_writes_into_the_file_before_it_is_sealed_and_leaves_the_triggers_out(
@@ -32,10 +34,10 @@ def test_a_caller_writes_into_the_file_before_it_is_sealed_and_leaves_the_trigge
             "INSERT INTO t VALUES (1, now())"
         )
 
-    def state(snapshot: Snapshot, plan: Plan, staging: Staging) -> None:
+    def state(snapshot: Snapshot, staging: Staging, rejects: Iterable[Reject]) -> None:
         staging.execute(["CREATE TABLE state (position TEXT)"])
         staging.load("state", ["position"], [(snapshot.position,)])
-        assert [table.target for table in plan.tables] == ["t"]
+        assert not list(rejects)
 
     report = migration.migrate(
         PostgresSource(database), SqliteTarget(tmp_path / "a.db"), Choices(), rejects=tmp_path / "rejects",

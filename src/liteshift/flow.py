@@ -288,6 +288,14 @@ class Held(Protocol):
         """
         ...
 
+    def take(self, *, seconds: float) -> None:
+        """Hold the gate again, after one who held it was killed.
+
+        Raises:
+            Locked: as `hold`.
+        """
+        ...
+
     def switch(self, side: str) -> None:
         """Let everything go on on another side, `postgresql` or `sqlite`."""
         ...
@@ -348,6 +356,18 @@ class Origin(Protocol):
         """
         ...
 
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Look at this moment; read-only."""
+        ...
+
+    def takeback(self, name: str, plan: Plan) -> AbstractContextManager[ReverseApplier]:
+        """What writes on the source, past the fence.
+
+        Raises:
+            NotFit: the source knows nothing of this move, or is another server.
+        """
+        ...
+
     def control(self, name: str, plan: Plan, target: str) -> AbstractContextManager[Control]:
         """A connection that may write.
 
@@ -376,6 +396,10 @@ class Chosen(Reading, Protocol):
         self, table: str, columns: Sequence[str], key: Sequence[str], keys: Sequence[Sequence[Value]]
     ) -> Iterator[Sequence[Value]]:
         """The rows that have these keys."""
+        ...
+
+    def captured(self) -> int:
+        """The number of the last change that was captured up to this moment."""
         ...
 
 

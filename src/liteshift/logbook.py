@@ -33,12 +33,13 @@ class Page:
         phase: where it is.
         epoch: how many times the application has been moved, either way.
         source: what to call the source; holds no password.
-        system: the server and database it is bound to; another one is refused.
         target: the SQLite file.
         gate: the route file of the application's gate; empty where it has none.
+        hooks: the command to run when the application goes to a side, by its name.
         choices: what the user decided.
         plan: what became of everything, once it is copied.
         token: the token of the switch that is on its way; empty where none is.
+        cleared: whether the move is over and nothing of ours is left on the source.
         entries: every step so far.
     """
 
@@ -46,12 +47,13 @@ class Page:
     phase: Phase
     epoch: int
     source: str
-    system: str
     target: str
     gate: str
+    hooks: dict[str, str]
     choices: Choices
     plan: Plan | None = None
     token: str = ""
+    cleared: bool = False
     entries: tuple[Entry, ...] = ()
 
 

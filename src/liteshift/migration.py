@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from liteshift.ends import Snapshot, Source, Staging, Target
 from liteshift.plan import Choices, Plan
 from liteshift.progress import Progress, Step
 from liteshift.rejects import RejectFile
-from liteshift.reports import MigrateReport, RepairedTable, Verdict
+from liteshift.reports import MigrateReport, Reject, RepairedTable, Verdict
 from liteshift.stages.copy import check_file, copy_rows, make_indexes, make_triggers
 from liteshift.stages.prepare import prepare, refuse_unfit
 from liteshift.stages.repair import repair as stage_repair
@@ -51,7 +51,7 @@ def migrate(
     progress: Progress,
     show_plan: Callable[[Plan], None] = lambda _: None,
     triggers: bool = True,
-    before_seal: Callable[[Snapshot, Plan, Staging], None] = lambda *_: None,
+    before_seal: Callable[[Snapshot, Staging, Iterable[Reject]], None] = lambda *_: None,
 ) -> MigrateReport:
     """Move everything: plan, copy, indexes, checks, verify, and only then the file into its place.
 
@@ -83,7 +83,7 @@ def migrate(
         found = clock.run("views", partial(make_views, snapshot, found, staging, progress))
         progress(Step("check", target.label, 0, None))
         orphans = clock.run("check", lambda: check_file(staging, reject.count))
-        before_seal(snapshot, found, staging)
+        before_seal(snapshot, staging, reject.written())
         clock.run("seal", staging.seal)
         verdict = clock.run("verify", lambda: verify(snapshot, staging, found, progress))
         if verdict.equal:

@@ -65,6 +65,13 @@ class RejectFile:
             self.count += 1
             self._file.write(json.dumps(asdict(reject), ensure_ascii=False) + "\n")
 
+    def written(self) -> Iterator[Reject]:
+        """Those that were written down so far."""
+        if self._file is not None:
+            self._file.flush()
+            with self._staged.open(encoding="utf-8") as file:
+                yield from (Reject(**json.loads(line)) for line in file)
+
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:

@@ -148,3 +148,47 @@ class MigrateReport:
     def losses(self) -> int:
         """How many objects were not carried as they were."""
         return len(self.plan.of(Severity.LOSS))
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchReport:
+    """A cutover, or a rollback: the proof that an owner can file.
+
+    Attributes:
+        kind: `cutover` or `rollback`.
+        at: when it was done, in UTC.
+        epoch: how many times the application has been moved, this time included.
+        token: what travelled through the log to prove that everything had arrived.
+        position: where the source's log was when both sides were equal.
+        captured: the number of the last change that was written on SQLite, for a rollback.
+        verified_rows: rows that were compared on both sides before the pause.
+        verified_at: the position at which they were.
+        compared_keys: rows that were changed since then and compared within the pause.
+        not_compared: tables that have no key, or too many changes, to be compared within the pause.
+        pause: seconds in which writes waited.
+        steps: each step within the pause, and its seconds.
+        held: writes that waited at the gate; None where there is none.
+        refused: writes that the fence has refused so far.
+        sequences: the value that each table's numbers go on after.
+        backup: the backup that was made and checked before.
+    """
+
+    kind: str
+    at: str
+    move: str
+    source: str
+    target: str
+    epoch: int
+    token: str
+    position: str
+    captured: int
+    verified_rows: int
+    verified_at: str
+    compared_keys: int
+    not_compared: tuple[str, ...]
+    pause: float
+    steps: tuple[tuple[str, float], ...]
+    held: int | None
+    refused: int
+    sequences: dict[str, int]
+    backup: str

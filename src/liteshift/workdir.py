@@ -135,6 +135,11 @@ class Workdir:
                 )
             time.sleep(0.05)
 
+    def await_end(self) -> None:
+        """Wait until no process runs this move any more."""
+        while self.is_run():
+            time.sleep(0.05)
+
     @property
     def _request(self) -> Path:
         return self.path / "request.json"

@@ -55,6 +55,11 @@ class Write:
         return tuple(row[at] for at in self.statement.key) if row is not None else ()
 
     @property
+    def keys(self) -> tuple[Texts, ...]:
+        """The texts of its key before and after, where there is a row before and after."""
+        return tuple(tuple(row[at] for at in self.statement.key) for row in (self.old, self.new) if row is not None)
+
+    @property
     def row(self) -> str:
         """Which row it is about."""
         statement = self.statement

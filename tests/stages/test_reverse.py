@@ -61,7 +61,9 @@ class Moved:
     def back(self) -> int:
         """Take back what was written; how many changes."""
         with self.reverser() as (reverser, _):
-            return reverser.finish().changes
+            step = reverser.step()
+            reverser.set_sequences()
+            return step.changes
 
     def compare(self) -> Verdict:
         """Both sides."""

@@ -16,6 +16,7 @@ from liteshift.cli.backup import backup
 from liteshift.cli.bench import bench
 from liteshift.cli.demo import demo
 from liteshift.cli.health import health, maintain
+from liteshift.cli.live import abort, cutover, finalize, rollback, status
 from liteshift.cli.migrate import migrate, plan, verify
 from liteshift.cli.options import config_defaults
 from liteshift.cli.render import printable
@@ -65,6 +66,11 @@ main.add_command(assess)
 main.add_command(plan)
 main.add_command(migrate)
 main.add_command(verify)
+main.add_command(cutover)
+main.add_command(rollback)
+main.add_command(finalize)
+main.add_command(abort)
+main.add_command(status)
 main.add_command(bench)
 main.add_command(demo)
 main.add_command(backup)

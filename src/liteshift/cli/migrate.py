@@ -10,8 +10,9 @@ import click
 
 from liteshift import migration
 from liteshift.cli import options, render, report
+from liteshift.cli.live import compare_live, is_live, move_live, pause_option, workdir_option
 from liteshift.ends import Source, Target
-from liteshift.errors import DifferencesFound, LossesNotAccepted
+from liteshift.errors import DifferencesFound, LossesNotAccepted, UsageError
 from liteshift.plan import Choices, Plan, Severity
 from liteshift.plan import as_json as words_as_json
 from liteshift.reports import MigrateReport
@@ -58,19 +59,46 @@ def plan(source: str | None, choices: Choices, as_json: bool) -> None:
 @click.option(
     "--accept-losses", is_flag=True, help="End with exit code 0 though objects are lost; rejected rows never are."
 )
+@click.option("--live", is_flag=True, help="Then follow SOURCE, until the application is cut over to TARGET.")
+@click.option(
+    "--gate",
+    type=click.Path(path_type=Path),
+    metavar="ROUTE",
+    help="With --live: the route file of the application's gate, which holds its writes for a switch.",
+)
+@click.option(
+    "--on-cutover", default="", metavar="COMMAND", help="With --live: run it once TARGET is ready for writes."
+)
+@click.option("--on-rollback", default="", metavar="COMMAND", help="With --live: run it once SOURCE is ready again.")
+@pause_option
+@workdir_option
 @options.json_option
 def migrate(
     ends: tuple[str, ...],
     choices: Choices,
     overwrite: bool,
     accept_losses: bool,
+    live: bool,
+    gate: Path | None,
+    on_cutover: str,
+    on_rollback: str,
+    pause: float,
+    workdir: Path | None,
     as_json: bool,
 ) -> None:
     """Move SOURCE, a PostgreSQL database, into TARGET, a new SQLite file, and verify every row.
 
-    SOURCE is only read. TARGET appears whole and verified, or not at all.
+    SOURCE is only read, but for what --live needs there: a slot, a publication and the schema liteshift, which
+    liteshift abort and finalize take away. TARGET appears whole and verified, or not at all.
     """
     given, path = options.split_ends(ends)
+    if live:
+        hooks = {"sqlite": on_cutover, "postgresql": on_rollback}
+        move_live(
+            given, path, choices, workdir=workdir, gate=gate, hooks=hooks, overwrite=overwrite, pause=pause,
+            as_json=as_json,
+        )  # fmt: skip
+        return
     source, target = open_source(given), open_target(path)
     out = render.console()
 
@@ -146,6 +174,14 @@ def verify(
 ) -> None:
     """Compare every row of SOURCE and TARGET by value, and show each difference down to the column."""
     given, path = options.split_ends(ends)
+    if is_live(path):  # only whoever follows can bring both sides to one moment
+        if repair:
+            raise UsageError(
+                f"{path} belongs to a live move, and is not for others to write to",
+                hint="Begin anew instead: liteshift abort, then liteshift migrate --live --overwrite.",
+            )
+        compare_live(given, path, None, as_json=as_json)
+        return
     source, target = open_source(given), open_target(path)
     with render.progress(as_json_lines=as_json) as progress:
         verdict = migration.compare(source, target, choices, progress=progress, limit=limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
@@ -21,8 +21,9 @@ from liteshift.position import Lsn
 from liteshift.postgres.connect import connect, connect_walsender, label, translate_error
 from liteshift.postgres.control import PostgresControl, control
 from liteshift.postgres.publication import establish, has_schema, remove
-from liteshift.postgres.snapshot import PostgresSnapshot
+from liteshift.postgres.snapshot import PostgresSnapshot, PostgresSource
 from liteshift.postgres.tail import PostgresStream
+from liteshift.postgres.takeback import PostgresTakeback
 
 _SLOT_WAIT = 300  # seconds; making a slot waits for every transaction that runs
 _FREE_WAIT = 20.0  # seconds for a walsender whose client is dead to notice it
@@ -153,6 +154,17 @@ class PostgresOrigin:
     def control(self, name: str, plan: Plan, target: str) -> AbstractContextManager[PostgresControl]:
         """A connection that may write; see `postgres.control`."""
         return control(self._info, name, plan, target)
+
+    def snapshot(self) -> AbstractContextManager[PostgresSnapshot]:
+        """Look at this moment; read-only."""
+        return PostgresSource(self._info).snapshot()
+
+    @contextmanager
+    def takeback(self, name: str, plan: Plan) -> Iterator[PostgresTakeback]:
+        """What writes on the source, past the fence; see `liteshift.flow.Origin`."""
+        self._require_same_server(name, Lsn(0))
+        with closing(PostgresTakeback(self._info, name, [table.source for table in plan.tables])) as applier:
+            yield applier
 
     def advance(self, name: str, position: Lsn) -> None:
         """Let the slot forget what stands before a position."""

@@ -16,7 +16,7 @@ from liteshift.errors import LiteshiftError, NotFit, NotInitialised
 from liteshift.plan import Plan, TablePlan
 from liteshift.position import Lsn
 from liteshift.quoting import literal, quote
-from liteshift.sqlite import shapes, state
+from liteshift.sqlite import rejected, shapes, state
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained
 from liteshift.sqlite.library import dbapi
@@ -133,7 +133,7 @@ class SqliteCapture:
                 self._run(f"DROP TRIGGER IF EXISTS {quote(name)}" for name in doomed)
             self._run(f"DROP TABLE {name}" for name in (LOG, STASH, shapes.TABLE))  # the refusal goes with its table
             if position is None:
-                self._run([f"DROP TABLE {state.TABLE}"])
+                self._run([f"DROP TABLE {state.TABLE}", f"DROP TABLE IF EXISTS {rejected.TABLE}"])
             else:
                 state.put(self._connection, state.ARMED, None)
                 state.put(self._connection, state.POSITION, str(position))

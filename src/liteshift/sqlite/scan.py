@@ -33,6 +33,21 @@ class SqliteReading:
         """Every row."""
         return scan(self._connection, table, columns)
 
+    def rows_of(
+        self, table: str, columns: Sequence[str], key: Sequence[str], keys: Sequence[Sequence[Value]]
+    ) -> Iterator[Sequence[Value]]:
+        """The rows that have these keys."""
+        names = ", ".join(map(quote, columns))
+        where = " AND ".join(f"{quote(name)} IS ?" for name in key)
+        query = f"SELECT {names} FROM {quote(table)} WHERE {where}"  # noqa: S608 - every name is quoted
+        for values in keys:
+            yield from self._connection.execute(query, values).fetchall()
+
+    def captured(self) -> int:
+        """The number of the last change that was captured up to this moment."""
+        row = self._connection.execute("SELECT max(id) FROM liteshift_capture").fetchone()
+        return int(row[0] or 0)
+
     def require(self, tables: Mapping[str, Sequence[str]]) -> None:
         """See that the file has these tables with these columns.
 

@@ -8,13 +8,19 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from glob import escape
 from pathlib import Path
 
-from liteshift.errors import LiteshiftError, NotInitialised
+from liteshift.errors import LiteshiftError, NotFit, NotInitialised
+from liteshift.plan import Plan
+from liteshift.sqlite import state
 from liteshift.sqlite.apply import SqliteApplier, applying
+from liteshift.sqlite.backup import create
+from liteshift.sqlite.capture import SqliteCapture, capture
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained, os_error
+from liteshift.sqlite.library import VERSION, wal_reset_bug
 from liteshift.sqlite.load import SIDECARS, SqliteStaging
 from liteshift.sqlite.repair import SqliteRepairing, repairing
 from liteshift.sqlite.scan import SCAN_CACHE, SqliteReading
+from liteshift.sqlite.shelf import FOLDER, verify
 
 
 class SqliteTarget:
@@ -64,6 +70,36 @@ class SqliteTarget:
     def applier(self) -> AbstractContextManager[SqliteApplier]:
         """Become the file's writer while it follows the source; see `sqlite.apply`."""
         return applying(self.path, self.label)
+
+    def capture(self, _: Plan) -> AbstractContextManager[SqliteCapture]:
+        """What keeps the file's changes while the application lives there; see `sqlite.capture`."""
+        return capture(self.path, self.label)
+
+    def move(self) -> str | None:
+        """The name of the live move that this file belongs to; None where it is none of a live move's, or not there."""
+        if not self.path.exists():
+            return None
+        with explained(self.label), closing(connect(self.path, preset="durable", read_only=True)) as connection:
+            name = state.get(connection, state.MOVE)
+            return str(name) if name is not None else None
+
+    def require_fit(self) -> None:
+        """See that an application can live on this SQLite.
+
+        Raises:
+            NotFit: its library can damage a database that several processes write.
+        """
+        if wal_reset_bug():
+            version = ".".join(map(str, VERSION))
+            raise NotFit(
+                f"SQLite {version} can damage a database that two processes write at once, and an application would",
+                hint="Install a mended one: pip install pysqlite3; unset LITESHIFT_SQLITE if it is set.",
+            )
+
+    def back_up(self) -> str:
+        """Make a backup beside the file and check that it can be restored; its name."""
+        made = create(self.path, self.path.with_name(FOLDER.name))
+        return str(verify(made.path).path)
 
     def repairing(self, undo: Path) -> AbstractContextManager[SqliteRepairing]:
         """Change the file in one transaction; see `sqlite.repair`."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from liteshift.catalog import Name
 from liteshift.changes import Captured
 from liteshift.errors import Locked
 from liteshift.flow import Capture, ReverseApplier
 from liteshift.translate.takeback import Takeback
-from liteshift.writes import Refused
+from liteshift.writes import Refused, Texts, Write
 
 _FOREIGN_KEY = "23503"
+_MOST_TOUCHED = 100_000  # keys per table
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,10 @@ class Reverser:
     Killed at any moment, it takes up where it was: the source knows the number of the last change that it has, and
     what it has is only then forgotten.
 
+    Attributes:
+        touched: for each changed table the keys of the rows that were changed since this began, as PostgreSQL prints
+            them; None for a table that has no key, or in which too many were changed.
+
     Args:
         capture: what the file has kept.
         applier: the source.
@@ -41,13 +47,17 @@ class Reverser:
     """
 
     def __init__(self, capture: Capture, applier: ReverseApplier, takeback: Takeback) -> None:
+        self.touched: dict[Name, set[Texts] | None] = {}
         self._capture = capture
         self._applier = applier
         self._takeback = takeback
         self._count = 0
 
-    def step(self) -> Step:
+    def step(self, through: int | None = None) -> Step:
         """Take back all that is there now.
+
+        Args:
+            through: the number of the last change to take back; a transaction of SQLite's must end with it.
 
         Raises:
             NotFit: the file's schema has changed.
@@ -57,33 +67,42 @@ class Reverser:
         """
         applied = self._applier.applied()
         try:
-            number = self._ship(applied, postpone=False)
+            number = self._ship(applied, through, postpone=False)
         except Refused as refused:
             if refused.state != _FOREIGN_KEY:
                 raise
             # SQLite looks at the end of a statement, or of the transaction, whether every row has its parent.
-            number = self._ship(applied, postpone=True)
+            number = self._ship(applied, through, postpone=True)
         count = self._count
         with suppress(Locked):  # a writer of the application goes first; the next step forgets it
             self._capture.forget(number)
         return Step(count, number)
 
-    def finish(self) -> Step:
-        """Take back all that is there, when no more can come, and set the source's sequences.
+    def set_sequences(self) -> Mapping[str, int]:
+        """Let the source's sequences go on from where SQLite's numbers are; those, by the target's table."""
+        last = self._capture.sequences()
+        self._applier.set_sequences(self._takeback.sequences(last))
+        return last
 
-        Raises:
-            As `step`.
-        """
-        step = self.step()
-        self._applier.set_sequences(self._takeback.sequences(self._capture.sequences()))
-        return step
-
-    def _ship(self, after: int, *, postpone: bool) -> int:
+    def _ship(self, after: int, through: int | None, *, postpone: bool) -> int:
         self._count = 0
         with self._capture.changes(after) as changes:
-            return self._applier.apply(self._takeback.writes(self._counted(changes)), postpone=postpone)
+            writes = self._takeback.writes(self._counted(changes, through))
+            return self._applier.apply(self._noted(writes), postpone=postpone)
 
-    def _counted(self, changes: Iterator[Captured]) -> Iterator[Captured]:
+    def _counted(self, changes: Iterator[Captured], through: int | None) -> Iterator[Captured]:
         for change in changes:
+            if through is not None and change.number > through:
+                return
             self._count += 1
             yield change
+
+    def _noted(self, writes: Iterator[Write]) -> Iterator[Write]:
+        for write in writes:
+            keys = self.touched.setdefault(write.statement.table, set())
+            if keys is not None:
+                if not write.statement.key or len(keys) >= _MOST_TOUCHED:
+                    self.touched[write.statement.table] = None
+                else:
+                    keys.update(write.keys)
+            yield write

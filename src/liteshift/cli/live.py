@@ -1,0 +1,357 @@
+"""`liteshift migrate --live`, `cutover`, `rollback`, `finalize`, `abort` and `status`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, TypeVar
+
+import click
+
+from liteshift.cli import options, render, switched
+from liteshift.errors import DifferencesFound, Interrupted, LiteshiftError, UsageError
+from liteshift.live import begin, ending
+from liteshift.live.move import STATUS, Ends, Move
+from liteshift.live.run import run
+from liteshift.logbook import Page
+from liteshift.phases import Phase
+from liteshift.plan import Choices
+from liteshift.rejects import SUFFIX
+from liteshift.stages.cutover import Terms
+from liteshift.workdir import Request, Workdir
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_HOOK_SECONDS = 300
+_FOR_COPYING = "stdlib"
+
+
+def workdir_option(command: Command) -> Command:
+    """`--workdir`."""
+    return click.option(
+        "--workdir",
+        type=click.Path(path_type=Path),
+        envvar="LITESHIFT_WORKDIR",
+        metavar="FOLDER",
+        help="Where the move is written down; TARGET.liteshift where not given.",
+    )(command)
+
+
+def pause_option(command: Command) -> Command:
+    """`--pause`."""
+    return click.option(
+        "--pause",
+        type=click.FloatRange(min=0.01),
+        default=Terms().pause,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long writes may wait for a switch, at the most; then it is undone.",
+    )(command)
+
+
+def move_live(
+    source: str | None,
+    path: Path,
+    choices: Choices,
+    *,
+    workdir: Path | None,
+    gate: Path | None,
+    hooks: dict[str, str],
+    overwrite: bool,
+    pause: float,
+    as_json: bool,
+) -> None:
+    """Begin a live move, or go on with it, until it is over or interrupted."""
+    place = _place(path, workdir)
+    # The copy sorts its indexes with the SQLite that spills to disk. Once the file is in its place, others use it as
+    # well, which is for a mended SQLite: a process can choose only at its start.
+    chosen = "LITESHIFT_SQLITE" in os.environ
+    with _told(path), place.locked():
+        page = place.logbook.read() if place.logbook.exists() else None
+        if page is None or page.cleared:
+            page = _first_page(place, source, path, choices, gate, hooks)
+        if page.phase in (Phase.NEW, Phase.COPYING):
+            os.environ.setdefault("LITESHIFT_SQLITE", _FOR_COPYING)
+            with _opened(place, source, path, pause, as_json) as move:
+                begin.copy(
+                    move, _target(path), _rejects(path), overwrite=overwrite or _target(path).move() == page.move
+                )
+            if not chosen:
+                del os.environ["LITESHIFT_SQLITE"]
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os.execv(sys.executable, [sys.executable, "-m", "liteshift", *sys.argv[1:]])  # noqa: S606 - no shell
+        with _opened(place, source, path, pause, as_json) as move:
+            run(move, _target(path), _rejects(path))
+
+
+def _yes(command: Command) -> Command:
+    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+
+
+@click.command()
+@options.source_and_target
+@pause_option
+@click.option("--skip-backup", is_flag=True, help="Make no backup of TARGET before.")
+@_yes
+@workdir_option
+@options.json_option
+def cutover(
+    ends: tuple[str, ...], pause: float, skip_backup: bool, yes: bool, workdir: Path | None, as_json: bool
+) -> None:
+    """Let the application live on TARGET: every row compared, the log drained, and writes held for a moment.
+
+    Whatever fails undoes all before it, and the application goes on as if nothing had happened.
+    """
+    source, path = options.split_ends(ends)
+    _confirm(yes, as_json, f"Move the application to {path}?")
+    _switch("cutover", source, path, workdir, pause, as_json, skip_backup=skip_backup)
+
+
+@click.command()
+@options.source_and_target
+@pause_option
+@_yes
+@workdir_option
+@options.json_option
+def rollback(ends: tuple[str, ...], pause: float, yes: bool, workdir: Path | None, as_json: bool) -> None:
+    """Let the application live on SOURCE again, with everything that was written on TARGET."""
+    source, path = options.split_ends(ends)
+    _confirm(yes, as_json, "Move the application back to PostgreSQL?")
+    _switch("rollback", source, path, workdir, pause, as_json)
+
+
+@click.command()
+@options.source_and_target
+@_yes
+@workdir_option
+@options.json_option
+def finalize(ends: tuple[str, ...], yes: bool, workdir: Path | None, as_json: bool) -> None:
+    """Stay on TARGET for good: take away all that was made on SOURCE. There is no way back from here."""
+    source, path = options.split_ends(ends)
+    _confirm(yes, as_json, f"Stay on {path} for good, without a way back?")
+    _end("finalize", ending.finalize, source, path, workdir, as_json)
+
+
+@click.command()
+@options.source_and_target
+@_yes
+@workdir_option
+@options.json_option
+def abort(ends: tuple[str, ...], yes: bool, workdir: Path | None, as_json: bool) -> None:
+    """Give a live move up: take away all that was made on SOURCE. TARGET is left as it is, and no longer follows."""
+    source, path = options.split_ends(ends)
+    _confirm(yes, as_json, "Give the move up?")
+    _end("abort", ending.abort, source, path, workdir, as_json)
+
+
+@click.command()
+@options.source_and_target
+@workdir_option
+@options.json_option
+def status(ends: tuple[str, ...], workdir: Path | None, as_json: bool) -> None:
+    """Say where a live move is, how far behind, what it holds on the source's disk, and what to type next.
+
+    What it holds is asked of SOURCE, where that is given.
+    """
+    source, path = options.split_ends(ends)
+    place = _place(path, workdir)
+    page = place.logbook.read()
+    running = place.is_run()
+    facts = _facts(place) if running else {}
+    held = None
+    if source or os.environ.get("LITESHIFT_SOURCE"):
+        held = _origin(source).held_bytes(page.move)
+    if as_json:
+        render.print_json(switched.status_words(page, facts, running=running, held=held))
+    else:
+        switched.print_status(render.console(), page, facts, running=running, held=held, target=str(path))
+
+
+def is_live(path: Path, workdir: Path | None = None) -> bool:
+    """Whether a file belongs to a live move that is not over."""
+    book = _place(path, workdir).logbook
+    return book.exists() and not book.read().cleared
+
+
+def compare_live(source: str | None, path: Path, workdir: Path | None, *, as_json: bool) -> None:
+    """Compare every row of both sides of a live move at one moment, while the application goes on.
+
+    Raises:
+        DifferencesFound: they are not equal.
+    """
+    _switch("verify", source, path, workdir, Terms().pause, as_json)
+    verdict = json.loads((_place(path, workdir).path / "verify.json").read_text())
+    if any(table["differences"] or table["more"] for table in verdict["tables"]):
+        raise DifferencesFound(f"{path} is not equal to its source", hint="The rows that differ are listed above.")
+
+
+def ask_runner(verb: str, path: Path, workdir: Path | None, **wanted: bool | float | str) -> str | None:
+    """Let the process that runs the move do it; its report's name, or None where no process runs one.
+
+    Raises:
+        LiteshiftError: what it answered.
+    """
+    place = _place(path, workdir)
+    if not place.is_run():
+        return None
+    number = token_hex(8)
+    place.ask(Request(number, verb, dict(wanted)))
+    answer = place.await_answer(number)
+    if answer.exit_code:
+        error = LiteshiftError(answer.message, hint=answer.hint or None)
+        error.exit_code = answer.exit_code
+        raise error
+    return answer.report
+
+
+def _switch(
+    verb: str, source: str | None, path: Path, workdir: Path | None, pause: float, as_json: bool, **wanted: bool
+) -> None:
+    place = _place(path, workdir)
+    place.logbook.read()
+    report = ask_runner(verb, path, workdir, pause=pause, **wanted)
+    if report is not None:
+        switched.show(as_json, report.removesuffix(".json"), json.loads((place.path / report).read_text()))
+        return
+    with _told(path), place.locked(), _opened(place, source, path, pause, as_json) as move:
+        move.own(Request(token_hex(8), verb, dict(wanted)))
+        run(move, _target(path), _rejects(path))
+    if not as_json:
+        click.echo(f"Nobody follows now. Go on with: liteshift migrate --live SOURCE {path}", err=True)
+
+
+def _end(
+    verb: str, end: Callable[[Move], None], source: str | None, path: Path, workdir: Path | None, as_json: bool
+) -> None:
+    place = _place(path, workdir)
+    page = place.logbook.read()
+    if page.cleared:
+        raise UsageError(f"the move is {page.phase} already, and nothing of it is left on {page.source}")
+    if ask_runner(verb, path, workdir) is None:
+        with _told(path), place.locked(), _opened(place, source, path, Terms().pause, as_json) as move:
+            end(move)
+    else:
+        place.await_end()
+    page = place.logbook.read()
+    if as_json:
+        render.print_json({"type": verb, "phase": str(page.phase), "note": page.entries[-1].note})
+    else:
+        click.echo(render.printable(f"the move is {page.phase}; {page.entries[-1].note}"))
+
+
+@contextmanager
+def _opened(place: Workdir, source: str | None, path: Path, pause: float, as_json: bool) -> Iterator[Move]:
+    page = place.logbook.read()
+    with render.progress(as_json_lines=as_json) as progress, _keeper(page) as gate:
+        ends = Ends(_origin(source), _target(path), gate, lambda side: _run_hook(page, side))
+        terms = Terms(pause=pause)
+        yield Move(ends, place, page, terms=terms, progress=progress, show=lambda *told: switched.show(as_json, *told))
+
+
+@contextmanager
+def _keeper(page: Page) -> Iterator[Any]:
+    if not page.gate:
+        yield None
+        return
+    with _keeper_of(page.gate) as keeper:
+        yield keeper
+
+
+def _keeper_of(gate: Path | str) -> Any:
+    return import_module("liteshift.keeper").Keeper(gate)
+
+
+def _first_page(
+    place: Workdir, source: str | None, path: Path, choices: Choices, gate: Path | None, hooks: dict[str, str]
+) -> Page:
+    if gate is not None:
+        with _keeper_of(gate) as keeper:
+            route = keeper.establish("postgresql")
+        if route.active != "postgresql":
+            raise UsageError(
+                f"the gate {gate} says that the application lives on {route.active}",
+                hint="A live move begins on PostgreSQL. Look whether another move is going on.",
+            )
+    page = Page(
+        move=f"liteshift_{token_hex(4)}",
+        phase=Phase.NEW,
+        epoch=0,
+        source=_origin(source).label,
+        target=str(path.absolute()),
+        gate=str(gate.absolute()) if gate else "",
+        hooks=hooks,
+        choices=choices,
+    )
+    return place.logbook.write(page)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """An interrupt is no failure: the move stands where it is."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            "interrupted; the move stands where it was, and its source keeps what is written meanwhile",
+            hint=f"Go on with the same command, or give up: liteshift abort SOURCE {path}",
+        ) from error
+
+
+def _run_hook(page: Page, side: str) -> None:
+    command = page.hooks.get(side, "")
+    if not command:
+        return
+    environment = {**os.environ, "LITESHIFT_SIDE": side, "LITESHIFT_TARGET": page.target}
+    try:
+        done = subprocess.run(
+            shlex.split(command), env=environment, timeout=_HOOK_SECONDS, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+        raise LiteshiftError(f"the command for going to {side} could not be run: {error}") from error
+    if done.returncode:
+        raise LiteshiftError(f"the command for going to {side} ended with exit code {done.returncode}")
+
+
+def _confirm(yes: bool, as_json: bool, question: str) -> None:
+    if not yes and not as_json and sys.stdin.isatty():
+        click.confirm(question, abort=True, err=True)
+    elif not yes:
+        raise UsageError("this changes where the application lives", hint="Say --yes where nobody can be asked.")
+
+
+def _facts(place: Workdir) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((place.path / STATUS).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _place(path: Path, workdir: Path | None) -> Workdir:
+    return Workdir(workdir) if workdir else Workdir.beside(path.absolute())
+
+
+def _rejects(path: Path) -> Path:
+    return path.with_name(f"{path.name}{SUFFIX}")
+
+
+def _origin(source: str | None) -> Any:
+    from liteshift.postgres.connect import resolve
+    from liteshift.postgres.slot import PostgresOrigin
+
+    return PostgresOrigin(resolve(source))
+
+
+def _target(path: Path) -> Any:
+    from liteshift.sqlite.target import SqliteTarget
+
+    return SqliteTarget(path)

@@ -1,0 +1,151 @@
+"""What a live move looks like on the terminal: its reports, and where it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from pydantic import TypeAdapter
+from rich.console import Console
+
+from liteshift.cli import render, report
+from liteshift.errors import LiteshiftError
+from liteshift.logbook import Page
+from liteshift.phases import Phase
+from liteshift.plan import Plan, as_json
+from liteshift.reports import MigrateReport, Verdict
+
+_NEXT = {
+    Phase.NEW: "liteshift migrate --live SOURCE {target}",
+    Phase.COPYING: "liteshift migrate --live SOURCE {target}   copies again, from a new moment",
+    Phase.FOLLOWING: "liteshift cutover SOURCE {target}   moves the application; liteshift abort gives up",
+    Phase.SWITCHING: "liteshift migrate --live SOURCE {target}   finishes the cutover, or undoes it",
+    Phase.REVERSING: "liteshift rollback SOURCE {target}   goes back; liteshift finalize stays for good",
+    Phase.RETURNING: "liteshift migrate --live SOURCE {target}   finishes the rollback, or undoes it",
+    Phase.FINALIZED: "liteshift finalize SOURCE {target}   takes away what is left on the source",
+    Phase.ABORTED: "liteshift abort SOURCE {target}   takes away what is left on the source",
+}
+_MEANS = {
+    Phase.NEW: "nothing was made yet",
+    Phase.COPYING: "the rows are being copied",
+    Phase.FOLLOWING: "the application lives on PostgreSQL, and the file follows",
+    Phase.SWITCHING: "a cutover is on its way",
+    Phase.REVERSING: "the application lives on SQLite, and PostgreSQL follows",
+    Phase.RETURNING: "a rollback is on its way",
+    Phase.FINALIZED: "the application stays on SQLite",
+    Phase.ABORTED: "the move was given up; the application stays on PostgreSQL",
+}
+_RESUMED = {
+    Phase.FOLLOWING: "follows on from the position that the file has; nothing is lost or doubled",
+    Phase.REVERSING: "takes back what was written on the file since; nothing is lost or doubled",
+}
+
+
+def show(as_json_lines: bool, kind: str, word: Any) -> None:
+    """Show what a move reports."""
+    if as_json_lines:
+        if isinstance(word, LiteshiftError):
+            word = {"message": word.message, "hint": word.hint}
+        render.print_json({"type": kind.partition("-")[0], **as_json(word)})
+        return
+    out = render.console()
+    if isinstance(word, Plan):
+        report.print_plan(out, word, details=False)
+    elif isinstance(word, MigrateReport):
+        report.print_report(out, word)
+        out.print(render.cell(f"{word.target} holds every row, and follows {word.source} from here on", "bold green"))
+    elif kind == "verify":
+        report.print_verdict(out, TypeAdapter(Verdict).validate_python(as_json(word)))
+    elif isinstance(word, LiteshiftError):
+        click.echo(render.printable(f"{word.message}; trying again"), err=True)
+    elif kind.startswith(("cutover", "rollback")):
+        print_switch(out, as_json(word))
+
+
+def print_switch(out: Console, done: dict[str, Any]) -> None:
+    """The proof of a switch."""
+    to = "SQLite" if done["kind"] == "cutover" else "PostgreSQL"
+    out.print()
+    out.print(
+        render.cell(f"the application lives on {to}, after a pause of {done['pause'] * 1000:.0f} ms", "bold green")
+    )
+    facts = render.table("", "")
+    held = "no gate" if done["held"] is None else f"{done['held']:,}"
+    rows = [
+        ("token that came through the log", done["token"]),
+        ("position in the source's log", done["position"]),
+        ("rows compared before", f"{done['verified_rows']:,}, at {done['verified_at']}"),
+        ("changed rows compared in the pause", f"{done['compared_keys']:,}"),
+        ("tables not compared in the pause", ", ".join(done["not_compared"]) or "none"),
+        ("writes held at the gate", held),
+        ("writes refused by the fence so far", f"{done['refused']:,}"),
+        ("backup", done["backup"] or "none"),
+    ]
+    for name, value in rows:
+        facts.add_row(render.cell(name), render.cell(value))
+    out.print(facts)
+    steps = render.table("step of the pause", ">ms")
+    for name, seconds in done["steps"]:
+        steps.add_row(render.cell(name), f"{seconds * 1000:.1f}")
+    out.print(steps)
+
+
+def status_words(page: Page, facts: dict[str, Any], *, running: bool, held: int | None) -> dict[str, Any]:
+    """Where a move is, for programs."""
+    entries = [as_json(entry) for entry in page.entries]
+    return {
+        "type": "status",
+        "move": page.move,
+        "phase": str(page.phase),
+        "meaning": _MEANS[page.phase],
+        "epoch": page.epoch,
+        "source": page.source,
+        "target": page.target,
+        "running": running,
+        "held_bytes": held,
+        "cleared": page.cleared,
+        "resume": _RESUMED.get(page.phase, ""),
+        "next": "" if page.cleared else _NEXT[page.phase].format(target=page.target),
+        "now": facts,
+        "entries": entries,
+    }
+
+
+def print_status(
+    out: Console, page: Page, facts: dict[str, Any], *, running: bool, held: int | None, target: str
+) -> None:
+    """Where a move is."""
+    out.print(render.cell(f"{page.source} → {page.target}: {page.phase}, {_MEANS[page.phase]}", "bold"))
+    shown = render.table("", "")
+    shown.add_row("process", render.cell(f"{facts.get('process', '')}" if running else "none runs it just now"))
+    names = {
+        "lag_bytes": "behind, bytes of the log",
+        "lag_seconds": "behind, seconds",
+        "position": "position in the source's log",
+        "transactions": "transactions followed",
+        "changes": "changes of rows",
+        "applied": "last change that PostgreSQL has",
+        "newcomers": "tables that PostgreSQL does not have",
+    }
+    for key, name in names.items():
+        if key in facts:
+            value = facts[key]
+            text = (
+                ", ".join(value) or "none"
+                if isinstance(value, list)
+                else f"{value:,}"
+                if isinstance(value, int)
+                else str(value)
+            )
+            shown.add_row(name, render.cell(text))
+    if held is not None:
+        shown.add_row("log that the source keeps for it", render.size(held))
+    out.print(shown)
+    steps = render.table("when", "phase", "what")
+    for entry in page.entries[-10:]:
+        steps.add_row(entry.at, str(entry.phase), render.cell(entry.note))
+    out.print(steps)
+    if not running and page.phase in _RESUMED:
+        out.print(render.cell(f"liteshift migrate --live SOURCE {target}   {_RESUMED[page.phase]}"))
+    if not page.cleared:
+        out.print(render.cell(_NEXT[page.phase].format(target=target)))

@@ -1,0 +1,75 @@
+"""The beginning of a live move: what the source needs, and the copy, from the very moment its slot begins at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from liteshift import migration
+from liteshift.ends import Snapshot, Staging, Target
+from liteshift.errors import DifferencesFound
+from liteshift.flow import Origin
+from liteshift.live.move import Move
+from liteshift.phases import Phase
+from liteshift.position import Lsn
+from liteshift.reports import Reject
+from liteshift.stages.prepare import prepare, refuse_unfit
+from liteshift.stops import Stop, passing
+
+
+def copy(move: Move, target: Target, rejects: Path, *, overwrite: bool) -> None:
+    """Make the slot, and the file that shows the source at its beginning.
+
+    A copy that was interrupted begins anew: its moment is gone.
+
+    Raises:
+        NotFit: the plan has refusals.
+        NoConnection: no permission for what must be made on the source.
+        DifferencesFound: what was copied is not equal to the source.
+    """
+    origin, name = move.ends.origin, move.page.move
+    move.turn(Phase.COPYING, "the copy begins")
+    with origin.snapshot() as snapshot:
+        plan = prepare(snapshot, move.page.choices)
+    refuse_unfit(plan)
+    origin.establish(name, plan)
+    passing(Stop.ESTABLISHED)
+
+    def mark(snapshot: Snapshot, staging: Staging, rejected: Iterable[Reject]) -> None:
+        passing(Stop.COPIED)
+        staging.mark(name, Lsn.parse(snapshot.position), rejected)
+
+    report = migration.migrate(
+        _AtSlot(origin, name),
+        target,
+        move.page.choices,
+        rejects=rejects,
+        overwrite=overwrite,
+        progress=move.progress,
+        show_plan=lambda plan: move.show("plan", plan),
+        triggers=False,
+        before_seal=mark,
+    )
+    passing(Stop.PUBLISHED)
+    if not report.verdict.equal:
+        raise DifferencesFound(
+            f"{report.target} was not put into place: it is not equal to {report.source}",
+            hint="Please report this with the definition of the table. liteshift abort takes away what was made.",
+        )
+    move.file_report("copy", report)
+    note = f"{report.rows} rows copied, at {report.position}"
+    move.turn(Phase.FOLLOWING, note, report="copy.json", plan=report.plan)
+
+
+class _AtSlot:
+    """The source as a copy sees it: at the moment its slot begins at."""
+
+    def __init__(self, origin: Origin, name: str) -> None:
+        self._origin = origin
+        self._name = name
+        self.label = origin.label
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Make the slot anew, and look at its moment."""
+        return self._origin.slot(self._name)

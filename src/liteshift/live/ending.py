@@ -1,0 +1,59 @@
+"""The end of a live move, on either side; afterwards nothing of ours is left on the source."""
+
+from __future__ import annotations
+
+from liteshift.errors import LiteshiftError, UsageError
+from liteshift.live.move import Move
+from liteshift.live.recover import recover
+from liteshift.phases import Phase
+from liteshift.stops import Stop, passing
+
+
+def abort(move: Move) -> None:
+    """Give the move up, while the application lives on PostgreSQL; the file is left as it is.
+
+    Raises:
+        UsageError: the application lives on SQLite.
+    """
+    if move.page.phase not in (Phase.NEW, Phase.COPYING):
+        recover(move)
+    if move.page.phase is Phase.REVERSING:
+        raise UsageError(
+            "the application lives on SQLite, and what it wrote there would be lost to PostgreSQL",
+            hint="Bring it back first with liteshift rollback, or stay on SQLite with liteshift finalize.",
+        )
+    if move.page.phase not in (Phase.ABORTED, Phase.FINALIZED):
+        move.turn(Phase.ABORTED, "as asked for")
+    clear(move)
+
+
+def finalize(move: Move) -> None:
+    """Stay on SQLite for good.
+
+    Raises:
+        UsageError: the application lives on PostgreSQL.
+    """
+    recover(move)
+    if move.page.phase is Phase.FOLLOWING:
+        raise UsageError(
+            "the application lives on PostgreSQL", hint="Move it first: liteshift cutover; or give up: liteshift abort."
+        )
+    if move.page.phase is Phase.REVERSING:
+        with move.bridge() as bridge:
+            bridge.capture.disarm(position=None)
+        passing(Stop.FINALIZE_DISARMED)
+        move.turn(Phase.FINALIZED, "as asked for")
+    if move.page.phase not in (Phase.ABORTED, Phase.FINALIZED):
+        raise LiteshiftError(f"the move is {move.page.phase}, and can't be finalized from there")
+    clear(move)
+
+
+def clear(move: Move) -> None:
+    """Take away all that was made on the source; done twice, the second time finds nothing."""
+    origin, name = move.ends.origin, move.page.move
+    if move.page.plan is not None:
+        with origin.control(name, move.page.plan, move.ends.destination.label) as control:
+            control.fence.remove(seconds=move.terms.ready)
+    removed = origin.remove(name)
+    passing(Stop.ABORT_REMOVED if move.page.phase is Phase.ABORTED else Stop.FINALIZE_REMOVED)
+    move.cleared(removed)

@@ -1,0 +1,160 @@
+"""The phase in which the application lives on PostgreSQL and the file follows, until it is cut over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from liteshift.errors import DifferencesFound, LiteshiftError, Locked, UsageError
+from liteshift.live.move import Move
+from liteshift.phases import Phase
+from liteshift.reports import SwitchReport, Verdict
+from liteshift.stages.cutover import Bridge, Terms, cut_over, new_token
+from liteshift.stages.follow import Follower
+from liteshift.stages.moment import verify_following
+from liteshift.stops import Stop, passing
+from liteshift.workdir import Request
+
+_TURN = 0.05  # seconds
+_MOST_TOUCHED = 1000  # keys to compare within a pause; where there are more, all is compared anew before it
+_ROUNDS = 4
+_CLOSER = 200  # turns
+_CLOSE_BYTES = 1 << 20  # so far behind, the file may be when a pause begins
+
+
+def stay(move: Move) -> None:
+    """Follow, and do what is asked, until the phase or the process is over.
+
+    Raises:
+        NoConnection: the source can't be reached any more; begin again from what the file has.
+        LiteshiftError: the stream can't go on.
+    """
+    ends, name = move.ends, move.page.move
+    with (
+        move.bridge() as bridge,
+        ends.destination.applier() as applier,
+        ends.origin.stream(name, applier.position) as stream,
+    ):
+        follower = Follower(move.plan, ends.origin.shapes(name, move.plan), stream, applier)
+        session = _Session(move, follower, bridge)
+        while move.page.phase is Phase.FOLLOWING:
+            follower.step(_TURN)
+            session.tell()
+            request = move.asked()
+            if request is not None:
+                session.do(request)
+            if move.is_over:
+                return
+
+
+class _Session:
+    """What is done while the file follows."""
+
+    def __init__(self, move: Move, follower: Follower, bridge: Bridge) -> None:
+        self._move = move
+        self._follower = follower
+        self._bridge = bridge
+        self._verdict: Verdict | None = None  # the last, which `follower.touched` counts from
+
+    def tell(self) -> None:
+        lag = self._follower.lag()
+        self._move.tell(
+            lag_bytes=lag.bytes,
+            lag_seconds=round(lag.seconds, 3),
+            position=str(self._follower.position),
+            transactions=self._follower.transactions,
+            changes=self._follower.rows,
+        )
+
+    def do(self, request: Request) -> None:
+        done: list[str] = []
+        with self._move.answering(request, done):
+            match request.verb:
+                case "cutover":
+                    done.append(
+                        self._cut_over(
+                            self._move.terms_of(request), skip_backup=bool(request.options.get("skip_backup"))
+                        )
+                    )
+                case "verify":
+                    done.append(self._move.file_report("verify", self._verify()))
+                case "abort":
+                    self._move.turn(Phase.ABORTED, "as asked for")
+                case verb:
+                    raise UsageError(
+                        f"{verb} is for when the application lives on SQLite; it lives on PostgreSQL",
+                        hint="Look where the move is: liteshift status TARGET",
+                    )
+
+    def _verify(self) -> Verdict:
+        move = self._move
+        self._verdict = None
+        verdict = verify_following(move.ends.origin, move.ends.destination, self._follower, move.plan, move.progress)
+        self._verdict = verdict if verdict.equal else None
+        return verdict
+
+    def _cut_over(self, terms: Terms, *, skip_backup: bool) -> str:
+        move, follower = self._move, self._follower
+        move.ends.destination.require_fit()
+        backup = "" if skip_backup else move.ends.destination.back_up()
+        verdict = self._made_ready()
+        token, epoch = new_token(), move.page.epoch + 1
+        move.turn(Phase.SWITCHING, "a cutover begins", token=token)
+        passing(Stop.CUTOVER_NOTED)
+        try:
+            report = cut_over(
+                self._bridge, follower, token=token, epoch=epoch, verdict=verdict, backup=backup, terms=terms
+            )
+        except BaseException as error:
+            if self._is_undone():  # else the next turn sees to it
+                move.turn(Phase.FOLLOWING, f"the cutover was undone: {error}")
+            raise
+        name = _filed(move, report)
+        move.turn(
+            Phase.REVERSING, f"the application lives on SQLite, after {report.pause:.3f} s", report=name, epoch=epoch
+        )
+        passing(Stop.CUTOVER_DONE)
+        return name
+
+    def _is_undone(self) -> bool:
+        try:
+            return self._bridge.capture.armed() is None and not self._bridge.control.fence.is_up()
+        except LiteshiftError:
+            return False
+
+    def _made_ready(self) -> Verdict:
+        """Every row compared, few changed since, and the file close behind the source.
+
+        Raises:
+            DifferencesFound: the sides are not equal.
+            Locked: the source changes faster than it can be followed.
+        """
+        follower = self._follower
+        verdict = self._verdict
+        for _ in range(_ROUNDS):
+            if verdict is None or self._touched() > _MOST_TOUCHED:
+                verdict = self._verify()
+            if not verdict.equal:
+                raise DifferencesFound(
+                    "the file is not equal to the source, so the application can't move there",
+                    hint="Look at each difference: liteshift verify SOURCE TARGET",
+                )
+            for _ in range(_CLOSER):
+                if follower.lag().bytes <= _CLOSE_BYTES:
+                    break
+                follower.step(_TURN)
+            if self._touched() <= _MOST_TOUCHED:
+                break
+        if verdict is not None and follower.lag().bytes <= _CLOSE_BYTES:
+            return verdict
+        raise Locked(
+            f"the file is {follower.lag().bytes:,} bytes behind the source, and does not come closer",
+            hint="Try again at a quieter time.",
+        )
+
+    def _touched(self) -> int:
+        return sum(len(keys) for keys in self._follower.touched.values() if keys is not None)
+
+
+def _filed(move: Move, report: SwitchReport) -> str:
+    report = replace(report, source=move.ends.origin.label)
+    return move.file_report(f"{report.kind}-{report.epoch}", report)

@@ -1,0 +1,155 @@
+"""One live move: its two ends, its logbook, and what it is asked for while it runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from liteshift.errors import LiteshiftError
+from liteshift.flow import Destination, Held, Origin
+from liteshift.logbook import Entry, Page
+from liteshift.phases import Phase
+from liteshift.plan import Plan, as_json
+from liteshift.progress import Progress
+from liteshift.stages.cutover import Bridge, Terms, now
+from liteshift.workdir import Answer, Request, Workdir
+
+_TELL_SECONDS = 1.0
+STATUS = "status.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The two sides of a move, and how its application is switched.
+
+    Attributes:
+        gate: None where the application has none.
+        hook: run with the side to go to, once that is ready for its first write; raises where it fails.
+    """
+
+    origin: Origin
+    destination: Destination
+    gate: Held | None
+    hook: Callable[[str], None]
+
+
+class Move:
+    """One live move, run by one process at a time, which holds the workdir's lock.
+
+    Args:
+        show: shown what the move reports: a word of ours, by its kind.
+    """
+
+    def __init__(
+        self,
+        ends: Ends,
+        workdir: Workdir,
+        page: Page,
+        *,
+        terms: Terms,
+        progress: Progress,
+        show: Callable[[str, Any], None] = lambda *_: None,
+    ) -> None:
+        self.ends = ends
+        self.terms = terms
+        self.progress = progress
+        self.show = show
+        self.page = page
+        self.is_over = False
+        self._workdir = workdir
+        self._own: Request | None = None
+        self._told = 0.0
+        self._looked = 0.0
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, once everything is copied.
+
+        Raises:
+            LiteshiftError: it is not.
+        """
+        if self.page.plan is None:
+            raise LiteshiftError(f"the move is {self.page.phase}: nothing is copied yet")
+        return self.page.plan
+
+    def turn(self, phase: Phase, note: str, *, report: str = "", token: str = "", **changes: Any) -> None:
+        """Go to another phase, and write that down durably."""
+        page = replace(self.page, **changes)
+        self.page = self._workdir.logbook.turn(page, phase, Entry(now(), phase, note, report), token=token)
+
+    def cleared(self, removed: Sequence[str]) -> None:
+        """Write down that nothing of ours is left on the source."""
+        note = f"taken away from the source: {', '.join(removed) or 'nothing was there'}"
+        entries = (*self.page.entries, Entry(now(), self.page.phase, note))
+        self.page = self._workdir.logbook.write(replace(self.page, cleared=True, entries=entries))
+
+    def own(self, request: Request) -> None:
+        """Do just this, and then be over; without, the move goes on until it has ended."""
+        self._own = request
+
+    def asked(self) -> Request | None:
+        """What is asked of us, if anything is."""
+        if self._own is not None:
+            request, self._own = self._own, None
+            self.is_over = True
+            return request
+        return None if self.is_over else self._workdir.asked()
+
+    def terms_of(self, request: Request) -> Terms:
+        """What a switch that is asked for may cost."""
+        pause = request.options.get("pause")
+        return self.terms if pause is None else replace(self.terms, pause=float(pause))
+
+    @contextmanager
+    def answering(self, request: Request, done: list[str]) -> Iterator[None]:
+        """Do what is asked inside the block, which adds its report's name to `done`; whoever asked hears of both ends.
+
+        What another process asked for and what failed is told to it, and the move goes on; our own failures are raised.
+        """
+        try:
+            yield
+        except LiteshiftError as error:
+            if self.is_over:
+                raise
+            self._workdir.answer(
+                Answer(request.number, message=error.message, hint=error.hint or "", exit_code=error.exit_code)
+            )
+        else:
+            if not self.is_over:
+                self._workdir.answer(Answer(request.number, report=done[0] if done else ""))
+
+    def file_report(self, name: str, word: Any) -> str:
+        """Keep a report in the workdir, and show it; its file's name."""
+        path = self._workdir.path / f"{name}.json"
+        staged = path.with_suffix(".part")
+        staged.write_text(json.dumps(as_json(word), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        staged.chmod(0o600)
+        staged.replace(path)
+        self.show(name, word)
+        return path.name
+
+    def tell(self, **facts: Any) -> None:
+        """Let `liteshift status` know how things are; at most once a second."""
+        if time.monotonic() - self._told < _TELL_SECONDS:
+            return
+        self._told = time.monotonic()
+        words = {"at": now(), "process": os.getpid(), "phase": str(self.page.phase), **facts}
+        staged = self._workdir.path / f".{STATUS}"
+        staged.write_text(json.dumps(words))
+        staged.replace(self._workdir.path / STATUS)
+        self.show("status", words)
+
+    @contextmanager
+    def bridge(self) -> Iterator[Bridge]:
+        """What a switch needs, open before it begins."""
+        ends, plan = self.ends, self.plan
+        with (
+            ends.origin.control(self.page.move, plan, ends.destination.label) as control,
+            ends.destination.capture(plan) as capture,
+        ):
+            yield Bridge(self.page.move, plan, control, ends.destination, capture, ends.gate, ends.hook)

@@ -1,0 +1,35 @@
+"""What to do with a switch that was interrupted: forward where its point of no return is passed, else back."""
+
+from __future__ import annotations
+
+from liteshift.live.move import Move
+from liteshift.phases import Phase
+from liteshift.stages.cutover import finish_cutover, undo_cutover
+from liteshift.stages.rollback import finish_rollback, undo_rollback
+
+
+def recover(move: Move) -> None:
+    """Bring a move that was killed within a switch, or while it was finalized, to a phase in which it can stay."""
+    epoch = move.page.epoch + 1
+    match move.page.phase:
+        case Phase.SWITCHING:
+            with move.bridge() as bridge:
+                if bridge.capture.armed() == epoch:
+                    finish_cutover(bridge)
+                    move.turn(Phase.REVERSING, "a cutover that was interrupted has been finished", epoch=epoch)
+                else:
+                    undo_cutover(bridge)
+                    move.turn(Phase.FOLLOWING, "a cutover that was interrupted has been undone")
+        case Phase.RETURNING:
+            with move.bridge() as bridge:
+                if bridge.capture.armed() is None:
+                    finish_rollback(bridge, held=False)
+                    move.turn(Phase.FOLLOWING, "a rollback that was interrupted has been finished", epoch=epoch)
+                else:
+                    undo_rollback(bridge)
+                    move.turn(Phase.REVERSING, "a rollback that was interrupted has been undone")
+        case Phase.REVERSING:
+            with move.bridge() as bridge:
+                armed = bridge.capture.armed()
+            if armed is None:
+                move.turn(Phase.FINALIZED, "the end that was interrupted is gone on with")

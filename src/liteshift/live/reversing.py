@@ -1,0 +1,136 @@
+"""The phase in which the application lives on the file and PostgreSQL follows, until it is rolled back or finalized."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from liteshift.errors import DifferencesFound, Locked, UsageError
+from liteshift.live.move import Move
+from liteshift.phases import Phase
+from liteshift.reports import Verdict
+from liteshift.stages.cutover import Bridge, Terms, new_token
+from liteshift.stages.moment import verify_reversing
+from liteshift.stages.reverse import Reverser
+from liteshift.stages.rollback import roll_back
+from liteshift.stops import Stop, passing
+from liteshift.translate.takeback import Takeback
+from liteshift.workdir import Request
+
+_TURN = 0.25  # seconds between two looks at what was written
+_LOOK = 0.05
+_ADVANCE = 30.0  # seconds after which the slot forgets what came from ourselves
+_MOST_TOUCHED = 1000
+
+
+def stay(move: Move) -> None:
+    """Take back what is written on the file, and do what is asked, until the phase or the process is over.
+
+    Raises:
+        NoConnection: the source can't be reached any more; nothing is lost, and it can be gone on with.
+        LiteshiftError: PostgreSQL does not take a change.
+    """
+    ends, name = move.ends, move.page.move
+    with move.bridge() as bridge, ends.origin.takeback(name, move.plan) as applier:
+        with ends.origin.snapshot() as snapshot:
+            reverser = Reverser(bridge.capture, applier, Takeback(move.plan, snapshot.catalog()))
+        session = _Session(move, reverser, bridge)
+        while move.page.phase is Phase.REVERSING:
+            session.step()
+            request = move.asked()
+            if request is not None:
+                session.do(request)
+            if move.is_over:
+                return
+
+
+class _Session:
+    """What is done while PostgreSQL follows."""
+
+    def __init__(self, move: Move, reverser: Reverser, bridge: Bridge) -> None:
+        self._move = move
+        self._reverser = reverser
+        self._bridge = bridge
+        self._control = bridge.control
+        self._capture = bridge.capture
+        self._verdict: Verdict | None = None
+        self._changes = 0
+        self._stepped = self._advanced = 0.0
+
+    def step(self) -> None:
+        """Take back what is there, now and then."""
+        time.sleep(_LOOK)
+        if time.monotonic() - self._stepped < _TURN:
+            return
+        try:
+            step = self._reverser.step()
+        except Locked:
+            return  # somebody holds a table there; the next turn tries again
+        finally:
+            self._stepped = time.monotonic()
+        self._changes += step.changes
+        self._move.tell(applied=step.number, changes=self._changes, newcomers=list(self._capture.newcomers()))
+        if time.monotonic() - self._advanced > _ADVANCE:
+            # Nobody but us can write behind the fence, so all that the slot would tell is what we brought.
+            self._move.ends.origin.advance(self._move.page.move, self._control.here())
+            self._advanced = time.monotonic()
+
+    def do(self, request: Request) -> None:
+        done: list[str] = []
+        with self._move.answering(request, done):
+            match request.verb:
+                case "rollback":
+                    done.append(self._roll_back(self._move.terms_of(request)))
+                case "verify":
+                    done.append(self._move.file_report("verify", self._verify()))
+                case "finalize":
+                    self._finalize()
+                case verb:
+                    raise UsageError(
+                        f"{verb} is for when the application lives on PostgreSQL; it lives on SQLite",
+                        hint="Bring it back with liteshift rollback, or end the move here with liteshift finalize.",
+                    )
+
+    def _verify(self) -> Verdict:
+        move = self._move
+        self._verdict = None
+        verdict = verify_reversing(move.ends.origin, move.ends.destination, move.plan, self._reverser, move.progress)
+        self._verdict = verdict if verdict.equal else None
+        return verdict
+
+    def _roll_back(self, terms: Terms) -> str:
+        move = self._move
+        if newcomers := self._capture.newcomers():
+            raise UsageError(
+                f"tables were made on SQLite that PostgreSQL does not have: {', '.join(newcomers)}",
+                hint="Move their rows yourself and drop them, or stay on SQLite: liteshift finalize.",
+            )
+        verdict = self._verdict
+        touched = sum(len(keys) for keys in self._reverser.touched.values() if keys is not None)
+        if verdict is None or touched > _MOST_TOUCHED:
+            verdict = self._verify()
+        if not verdict.equal:
+            raise DifferencesFound(
+                "PostgreSQL is not equal to the file, so the application can't go back there",
+                hint="Look at each difference: liteshift verify SOURCE TARGET",
+            )
+        token, epoch = new_token(), move.page.epoch + 1
+        move.turn(Phase.RETURNING, "a rollback begins", token=token)
+        passing(Stop.ROLLBACK_NOTED)
+        try:
+            report = roll_back(self._bridge, self._reverser, token=token, epoch=epoch, verdict=verdict, terms=terms)
+        except BaseException as error:
+            if self._bridge.capture.armed() is not None:  # else it goes forward, and the next turn sees to it
+                move.turn(Phase.REVERSING, f"the rollback was undone: {error}")
+            raise
+        name = move.file_report(f"rollback-{epoch}", replace(report, source=move.ends.origin.label))
+        note = f"the application lives on PostgreSQL again, after {report.pause:.3f} s"
+        move.turn(Phase.FOLLOWING, note, report=name, epoch=epoch)
+        passing(Stop.ROLLBACK_DONE)
+        return name
+
+    def _finalize(self) -> None:
+        """Stay on the file for good; what is left on the source is taken away once this phase is over."""
+        self._capture.disarm(position=None)
+        passing(Stop.FINALIZE_DISARMED)
+        self._move.turn(Phase.FINALIZED, "as asked for")

@@ -1,0 +1,158 @@
+"""Moves a running application from PostgreSQL to the file, within a pause; whatever fails undoes all before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from secrets import token_hex
+
+from liteshift.errors import LiteshiftError, Locked
+from liteshift.flow import Capture, Control, Destination, Held
+from liteshift.plan import Plan
+from liteshift.reports import SwitchReport, Verdict
+from liteshift.stages.follow import Follower
+from liteshift.stages.pause import Pause
+from liteshift.stages.touched import compare_touched
+from liteshift.stops import Stop, passing
+
+SIDE = "sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a switch may cost.
+
+    Attributes:
+        pause: seconds for which writes may wait, at the most; then all is undone.
+        ready: seconds to wait for locks before the pause begins.
+    """
+
+    pause: float = 10.0
+    ready: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """Both sides of a move, and what holds the application's writes between them.
+
+    Attributes:
+        gate: None where the application has none.
+        hook: run once the new side is ready for its first write; raises where it fails.
+    """
+
+    move: str
+    plan: Plan
+    control: Control
+    destination: Destination
+    capture: Capture
+    gate: Held | None
+    hook: Callable[[str], None]
+
+
+def cut_over(
+    bridge: Bridge, follower: Follower, *, token: str, epoch: int, verdict: Verdict, backup: str, terms: Terms
+) -> SwitchReport:
+    """Let the application live on the file.
+
+    Args:
+        follower: what brings the source's changes; only its `touched` has changed since the verdict.
+        token: travels through the log.
+        verdict: every row compared before, at one position.
+        backup: the backup that was made and checked before.
+
+    Raises:
+        Locked: a write did not end in time, or the pause lasted too long; all is undone.
+        DifferencesFound: a row that was changed lately is not the same on both sides; all is undone.
+    """
+    control, fence, gate = bridge.control, bridge.control.fence, bridge.gate
+    fence.prepare(seconds=terms.ready)
+    pause = Pause(terms.pause)
+    try:
+        if gate is not None:
+            gate.drain(pause.until)
+            passing(Stop.CUTOVER_DRAINING)
+            gate.hold(seconds=pause.left)
+        passing(Stop.CUTOVER_HELD)
+        pause.done("running writes ended")
+        fence.up(token, seconds=pause.left)
+        passing(Stop.CUTOVER_FENCED)
+        pause.done("source fenced")
+        if not follower.until_token(token, seconds=pause.left):
+            raise Locked("the token did not come through the source's log in time", hint="Try again.")
+        passing(Stop.CUTOVER_DRAINED)
+        pause.done("log drained")
+        with bridge.destination.reading() as reading:
+            compared, passed_over = compare_touched(control, reading, bridge.plan, follower.touched)
+        passing(Stop.CUTOVER_COMPARED)
+        pause.done("changed rows compared")
+        last = control.last_values(bridge.plan)
+        bridge.capture.arm(bridge.plan, epoch=epoch, last=last)
+        passing(Stop.CUTOVER_ARMED)
+        pause.done("capture armed")
+        bridge.hook(SIDE)
+    except BaseException:
+        undo_cutover(bridge)
+        raise
+    if gate is not None:
+        gate.switch(SIDE)
+    seconds = pause.seconds
+    passing(Stop.CUTOVER_SWITCHED)
+    pause.steps.append(("application switched", seconds - sum(part for _, part in pause.steps)))
+    return SwitchReport(
+        kind="cutover",
+        at=now(),
+        move=bridge.move,
+        source="",
+        target=bridge.destination.label,
+        epoch=epoch,
+        token=token,
+        position=str(follower.position),
+        captured=0,
+        verified_rows=verdict.rows,
+        verified_at=verdict.position,
+        compared_keys=compared,
+        not_compared=passed_over,
+        pause=seconds,
+        steps=tuple(pause.steps),
+        held=gate.waited() if gate is not None else None,
+        refused=fence.refused(),
+        sequences=dict(last),
+        backup=backup,
+    )
+
+
+def undo_cutover(bridge: Bridge) -> None:
+    """Take back a cutover that has not switched the application yet; done twice, the second time does nothing.
+
+    Raises:
+        LiteshiftError: something was written to the file already.
+    """
+    if bridge.capture.armed() is not None:
+        if bridge.capture.last():
+            raise LiteshiftError(
+                "the cutover can't be taken back: something was written to the file already",
+                hint="Go on with it: liteshift cutover; afterwards, liteshift rollback brings everything back.",
+            )
+        bridge.capture.disarm(position=bridge.control.here())
+    bridge.control.fence.down()
+    if bridge.gate is not None:
+        bridge.gate.reopen()
+
+
+def finish_cutover(bridge: Bridge) -> None:
+    """Go on with a cutover that was interrupted after the capture was armed."""
+    bridge.hook(SIDE)
+    if bridge.gate is not None:
+        bridge.gate.take(seconds=Terms().pause)
+        bridge.gate.switch(SIDE)
+
+
+def new_token() -> str:
+    """A token that nobody has seen before."""
+    return token_hex(16)
+
+
+def now() -> str:
+    """This moment, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,108 @@
+"""Moves a running application from the file back to PostgreSQL: the cutover, mirrored."""
+
+from __future__ import annotations
+
+from liteshift.errors import LiteshiftError
+from liteshift.reports import SwitchReport, Verdict
+from liteshift.stages.cutover import Bridge, Terms, now
+from liteshift.stages.pause import Pause
+from liteshift.stages.reverse import Reverser
+from liteshift.stages.touched import compare_touched
+from liteshift.stops import Stop, passing
+
+SIDE = "postgresql"
+
+
+def roll_back(
+    bridge: Bridge, reverser: Reverser, *, token: str, epoch: int, verdict: Verdict, terms: Terms
+) -> SwitchReport:
+    """Let the application live on PostgreSQL again.
+
+    Args:
+        reverser: what takes the file's changes back; only its `touched` has changed since the verdict.
+        token: names this rollback in its report; the number of the file's last change is what proves the drain.
+        verdict: every row compared before, at one moment.
+
+    Raises:
+        Locked: a write did not end in time, or the pause lasted too long; all is undone.
+        NotFit, DifferencesFound: PostgreSQL does not take a change, or the sides differ; all is undone.
+    """
+    control, gate, capture = bridge.control, bridge.gate, bridge.capture
+    pause = Pause(terms.pause)
+    try:
+        if gate is not None:
+            gate.drain(pause.until)
+            passing(Stop.ROLLBACK_DRAINING)
+            gate.hold(seconds=pause.left)
+        passing(Stop.ROLLBACK_HELD)
+        pause.done("running writes ended")
+        last = capture.refuse()
+        passing(Stop.ROLLBACK_REFUSING)
+        pause.done("file refuses writes")
+        step = reverser.step()
+        if last and step.number < last:
+            raise LiteshiftError(f"PostgreSQL has the changes up to {step.number}, and the file's last is {last}")
+        passing(Stop.ROLLBACK_DRAINED)
+        pause.done("changes drained")
+        with bridge.destination.reading() as reading:
+            compared, passed_over = compare_touched(control, reading, bridge.plan, reverser.touched)
+        passing(Stop.ROLLBACK_COMPARED)
+        pause.done("changed rows compared")
+        sequences = reverser.set_sequences()
+        passing(Stop.ROLLBACK_SEQUENCES)
+        pause.done("sequences set")
+        position = control.here()
+        capture.disarm(position=position)
+        passing(Stop.ROLLBACK_DISARMED)
+        pause.done("capture disarmed")
+    except BaseException:
+        undo_rollback(bridge)
+        raise
+    finish_rollback(bridge, held=True)
+    seconds = pause.seconds
+    passing(Stop.ROLLBACK_SWITCHED)
+    pause.steps.append(("application switched", seconds - sum(part for _, part in pause.steps)))
+    return SwitchReport(
+        kind="rollback",
+        at=now(),
+        move=bridge.move,
+        source="",
+        target=bridge.destination.label,
+        epoch=epoch,
+        token=token,
+        position=str(position),
+        captured=step.number,
+        verified_rows=verdict.rows,
+        verified_at=verdict.position,
+        compared_keys=compared,
+        not_compared=passed_over,
+        pause=seconds,
+        steps=tuple(pause.steps),
+        held=gate.waited() if gate is not None else None,
+        refused=control.fence.refused(),
+        sequences=dict(sequences),
+        backup="",
+    )
+
+
+def undo_rollback(bridge: Bridge) -> None:
+    """Take back a rollback whose capture is still armed; done twice, the second time does nothing."""
+    if bridge.capture.armed() is not None:
+        bridge.capture.allow()
+        if bridge.gate is not None:
+            bridge.gate.reopen()
+
+
+def finish_rollback(bridge: Bridge, *, held: bool) -> None:
+    """Let writes in on PostgreSQL, once the capture is disarmed.
+
+    Args:
+        held: whether we hold the gate; one who goes on after a kill does not, and takes it first.
+    """
+    bridge.control.fence.down()
+    passing(Stop.ROLLBACK_FENCE_DOWN)
+    bridge.hook(SIDE)
+    if bridge.gate is not None:
+        if not held:
+            bridge.gate.take(seconds=Terms().pause)
+        bridge.gate.switch(SIDE)
