@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from liteshift.catalog import Name, PgType, TypeKind
+from liteshift.catalog import Field, Name, PgType, TypeKind
 from liteshift.cli.main import main as cli
 from liteshift.plan import Profile
 from liteshift.translate.typemap import AS_TEXT, SCALARS, Target, target
@@ -24,6 +24,8 @@ def _base(name: str) -> PgType:
 
 def _rows() -> list[tuple[str, PgType, int]]:
     mood = PgType(0, Name("public", "mood"), TypeKind.ENUM, labels=("sad", "happy"))
+    fields = (Field("street", _base("text"), -1), Field("since", _base("date"), -1))
+    address = PgType(0, Name("public", "address"), TypeKind.COMPOSITE, fields=fields)
     rows = [(name, _base(name), -1) for name in SCALARS]
     rows += [
         ("varchar", _base("varchar"), -1),
@@ -35,7 +37,7 @@ def _rows() -> list[tuple[str, PgType, int]]:
         ("an enum (sad, happy)", mood, -1),
         ("integer[]", PgType(0, Name("pg_catalog", "_int4"), TypeKind.ARRAY, base=_base("int4")), -1),
         ("timestamptz[]", PgType(0, Name("pg_catalog", "_timestamptz"), TypeKind.ARRAY, base=_base("timestamptz")), -1),
-        ("a composite", PgType(0, Name("public", "address"), TypeKind.COMPOSITE), -1),
+        ("a composite (street text, since date)", address, -1),
         ("a range", PgType(0, Name("pg_catalog", "int4range"), TypeKind.RANGE), -1),
         ("citext", PgType(0, Name("public", "citext"), TypeKind.BASE, extension="citext"), -1),
     ]

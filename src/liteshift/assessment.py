@@ -34,6 +34,7 @@ class OddValues:
     """Values of one kind in a column.
 
     Attributes:
+        column: which one, or which field of a composite in it.
         rows: how many rows hold one, among those read.
         example: the key of one of them, by column; empty where there is none.
         refused: whether such a row can't be carried.

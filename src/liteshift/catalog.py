@@ -31,10 +31,21 @@ class TypeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a composite type; its modifier is -1 for none, and its collation may be `fuzzy`, as a column's."""
+
+    name: str
+    type: PgType
+    typmod: int
+    fuzzy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PgType:
     """A type; `base` is a domain's base type or an array's element type.
 
     Attributes:
+        fields: a composite's.
         extension: the extension that owns it, if one does.
         delimiter: what stands between array elements of this type: `;` for box, else `,`.
         typmod: a domain's modifier for its base type; -1 for none.
@@ -52,6 +63,7 @@ class PgType:
     not_null: bool = False
     default: str | None = None
     checks: tuple[tuple[str, str | None], ...] = ()
+    fields: tuple[Field, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,15 @@ class Oddity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One kind of value to count in a column; `array` looks at an array's elements."""
+    """One kind of value to count in a column.
+
+    Attributes:
+        steps: the way into a value: the name of a composite's field, or None for each element of an array.
+    """
 
     column: str
     oddity: Oddity
-    array: bool = False
+    steps: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

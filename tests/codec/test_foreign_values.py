@@ -10,6 +10,7 @@ from liteshift.codec.copy_text import fields
 from liteshift.codec.values import SqliteValue, codec
 from liteshift.stages.verify import line_of
 
+RECORD = 'composite("a":integer,"b, (\\"":array(,text),"c":composite("d":boolean))'
 FORMS = [
     "integer",
     "boolean",
@@ -44,6 +45,9 @@ FORMS = [
     "array(,jsonb)",
     "array(,array(,text))",
     "array(,bytea)",
+    RECORD,
+    'array(,composite("a":real))',
+    "composite()",
 ]
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 VALUES: st.SearchStrategy[SqliteValue] = st.one_of(
@@ -79,7 +83,7 @@ def test_every_value_shows_as_one_field(form: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_a_value_of_another_type_equals_nothing_postgresql_prints(form: str) -> None:
     """A text in a number's column, a blob in a text's, and so on."""
-    own = type(codec(form).from_pg(PRINTED[form.partition("(")[0]]))
+    own = type(codec(form).from_pg(PRINTED.get(form) or PRINTED[form.partition("(")[0]]))
     for value in (7, 0.5, "strange", b"strange"):
         if not isinstance(value, own) and (isinstance(value, str | bytes) or own not in (int, float)):
             assert b"\\?" in line_of([codec(form)], [value]) or form in (
@@ -114,4 +118,6 @@ PRINTED = {
     "jsonb": "{}",
     "jsonb_text": "{}",
     "array": "{}",
+    "composite()": "()",
+    RECORD: '(1,{},"(t)")',
 }

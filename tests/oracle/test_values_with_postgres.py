@@ -46,6 +46,12 @@ _numbers = count(1)
 TYPES = """
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'it''s "fine"', 'NULL', ' ', '\\', '日本', 'a,b');
 CREATE TYPE pair AS (number integer, note text);
+CREATE TYPE odd AS ("a ""b\\ , (:)" boolean, "ä'" numeric(38,10), short numeric(6,2), f float8, b bytea, u uuid, d date,
+                    tz timestamptz, iv interval, j jsonb, c char(4));
+CREATE TYPE nest AS (one pair, many pair[], words text[], box box[], mood mood);
+CREATE TYPE lone AS (word text);
+CREATE TYPE hollow AS ();
+CREATE DOMAIN known AS pair CHECK ((VALUE).number IS NOT NULL);
 CREATE DOMAIN percent AS numeric(5,2) CHECK (VALUE >= 0);
 CREATE DOMAIN code AS character varying(4) NOT NULL;
 CREATE DOMAIN short_code AS code CHECK (VALUE <> 'x');
@@ -82,6 +88,7 @@ class Sample:
 
 # ---- what the server is given -------------------------------------------------------------------------------------
 
+MOODS = ["sad", "ok", 'it\'s "fine"', "NULL", " ", "\\", "日本", "a,b"]
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 NASTY_TEXTS = (
     "",
@@ -431,7 +438,7 @@ SCALARS = [
     ),
     Sample("json", _json(ascii_only=True) | _json(ascii_only=False), NASTY_JSON),
     Sample("jsonb", _json(ascii_only=True) | _json(ascii_only=False), NASTY_JSON),
-    Sample("mood", st.sampled_from(["sad", "ok", 'it\'s "fine"', "NULL", " ", "\\", "日本", "a,b"])),
+    Sample("mood", st.sampled_from(MOODS)),
     Sample("percent", st.integers(0, 99999).map(lambda n: f"{Decimal(n).scaleb(-2)}"), ("0", "0.10", "999.99")),
     Sample("short_code", TEXT.map(lambda t: t[:4]).filter(lambda t: t != "x"), ("", " ", "NULL", "a\\")),
     Sample("tags", st.just("{}"), ("{}", '{a,NULL,"NULL","a,b","\\"","\\\\",""," ","{}"}', "[0:1]={a,b}", "{{a},{b}}")),
@@ -465,9 +472,6 @@ AS_TEXT = [
     Sample("tsvector", st.lists(NODE, max_size=5).map(" ".join), ("'it''s':1A,2 '\\\\':3",)),
     Sample("tsquery", st.lists(NODE, min_size=1, max_size=4).map(" & ".join), ("!a | (b <-> c:*AB)",)),
     Sample("jsonpath", st.sampled_from(['$."a"[*]', "strict $", "$.b ? (@ > 1.50)"])),
-    Sample(
-        "pair", st.tuples(st.integers(0, 99), TEXT).map(lambda t: f"({t[0]}," + _quoted(t[1]) + ")"), ("(,)", '(,"")')
-    ),
     Sample("regclass", st.sampled_from(["pg_catalog.pg_class", "-", "pg_catalog.pg_type"])),
     Sample("citext", TEXT, NASTY_TEXTS[:10], contrib="citext"),
     Sample(
@@ -482,6 +486,12 @@ AS_TEXT = [
 
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _record(*fields: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Record texts; fields quoted, or NULL."""
+    texts = [field.map(_quoted) | st.just("") for field in fields]
+    return st.tuples(*texts).map(lambda found: "(" + ",".join(found) + ")")
 
 
 def _arrays(elements: st.SearchStrategy[str], delimiter: str = ",") -> st.SearchStrategy[str]:
@@ -510,6 +520,10 @@ def _arrays(elements: st.SearchStrategy[str], delimiter: str = ",") -> st.Search
             st.none() | st.integers(-3, 5),
         )
     ).map(make)
+
+
+def _listed(items: list[str]) -> str:
+    return "{" + ",".join(items) + "}"
 
 
 def _any_element(refused: Callable[[str], bool]) -> Callable[[str], bool]:
@@ -543,14 +557,45 @@ ARRAYS = [
     Sample("json[]", _arrays(_json(ascii_only=False)), ('{1,1.0,"\\"1\\"",null,"null"," 2"}',)),
     Sample("box[]", _arrays(st.tuples(POINT, POINT).map(",".join), ";"), ("{(1,1),(0,0);(2,2),(1,1)}",)),
     Sample("int4range[]", _arrays(_ranges(st.integers(-99, 99).map(str))), ('{"[1,2)",empty}',)),
-    Sample("pair[]", _arrays(st.just("(1,)")), ('{"(1,\\"a b\\")"}',)),
     Sample("inet[]", _arrays(st.ip_addresses().map(str))),
     Sample("tags[]", _arrays(_arrays(TEXT)), ('{"{a,b}"}',)),
     Sample("bytea[]", _arrays(st.binary(max_size=4).map(lambda b: "\\x" + b.hex())), ('{"\\\\x00"}',)),
-    Sample(
-        "short_code[]",
-        st.lists(st.sampled_from(["ab", "NULL", "{", ","]).map(_quoted)).map(lambda items: "{" + ",".join(items) + "}"),
-    ),
+    Sample("short_code[]", st.lists(st.sampled_from(["ab", "NULL", "{", ","]).map(_quoted)).map(_listed)),
+]
+
+PAIR = _record(st.integers(-(2**31), 2**31 - 1).map(str), TEXT)
+KNOWN = st.tuples(st.integers(0, 9), TEXT).map(lambda found: f"({found[0]},{_quoted(found[1])})")
+ODD = _record(
+    st.sampled_from(["t", "f"]),
+    _numerics(38, 10),
+    _numerics(6, 2),
+    _floats(64) | st.sampled_from(["NaN", "-0", "Infinity"]),
+    st.binary(max_size=9).map(lambda b: "\\x" + b.hex()),
+    st.uuids().map(str),
+    st.dates().map(date.isoformat),
+    st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 30)).map(datetime.isoformat),
+    _intervals(),
+    _json(ascii_only=False),
+    TEXT.map(lambda text: text[:4]),
+)
+NEST = _record(
+    PAIR, _arrays(PAIR), _arrays(TEXT), _arrays(st.tuples(POINT, POINT).map(",".join), ";"), st.sampled_from(MOODS)
+)
+NASTY_PAIRS = (
+    *("(,)", '(,"")', "(0, )", "(1,NULL)", '(1,"a ""b"" \\\\ (c),d")', "(2,{a})", '(3,"\n\t")', "(4,é😀)", "(5,a b)"),
+    f"(6,{'x' * 1_000_000})",
+)
+NASTY_ODD = ("(,,,,,,,,,,)", "(t,NaN,0.10,NaN,\\\\x00,,2024-02-29,,1 mon,null,)", "(f,0,-0.00,-0,,,,,-1 day,1e400,a)")
+COMPOSITES = [
+    Sample("pair", PAIR, NASTY_PAIRS),
+    Sample("odd", ODD, (*NASTY_ODD, "(,,,,,,infinity,,,,)"), lambda text: "infinity" in text),
+    Sample("nest", NEST, ("(,,,,)", '("(,)","{}","{}","{}",ok)', '(,"{NULL,""(1,)""}","[0:1]={a,NULL}",,)')),
+    Sample("lone", _record(TEXT), ("()", '("")', "(NULL)")),
+    Sample("hollow", st.just("()"), ("()",)),
+    Sample("known", KNOWN, ("(1,)",)),
+    Sample("pair[]", _arrays(PAIR), ('{"(1,\\"a b\\")"}', "{NULL}", '[0:0]={"(,)"}')),
+    Sample("nest[]", _arrays(NEST)),
+    Sample("known[]", st.lists(KNOWN.map(_quoted)).map(_listed), ("{}",)),
 ]
 
 # A batch that fails names its value, so there is nothing to shrink.
@@ -561,7 +606,7 @@ BATCHES = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 
-SAMPLES = {item.type: item for item in SCALARS + AS_TEXT + ARRAYS if not item.contrib}
+SAMPLES = {item.type: item for item in SCALARS + AS_TEXT + ARRAYS + COMPOSITES if not item.contrib}
 CONTRIB = {item.type: item for item in SCALARS + AS_TEXT if item.contrib}
 # ---- the round trip -----------------------------------------------------------------------------------------------
 
@@ -727,8 +772,8 @@ def test_generated_values(oracle: Oracle, kind: str) -> None:
     run_batches(oracle, SAMPLES[kind], 5 if "json" in kind else 20)
 
 
-@pytest.mark.parametrize("kind", [item.type for item in ARRAYS])
-def test_generated_arrays(oracle: Oracle, kind: str) -> None:
+@pytest.mark.parametrize("kind", [item.type for item in ARRAYS + COMPOSITES])
+def test_generated_arrays_and_composites(oracle: Oracle, kind: str) -> None:
     run_batches(oracle, SAMPLES[kind], 4)
 
 

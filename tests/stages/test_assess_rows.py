@@ -93,6 +93,26 @@ def test_counts_every_value_that_migrate_rejects(any_database: str, tmp_path: Pa
     assert migrated(any_database, tmp_path / "t.db").rejected == sum(one.rows for one in facts.odd if one.refused)
 
 
+def test_looks_into_composites(any_database: str, tmp_path: Path) -> None:
+    fill(
+        any_database,
+        'CREATE TYPE visit AS ("the day" date, f float8, times time[])',
+        "CREATE DOMAIN known AS visit",
+        "CREATE TYPE guest AS (name text, last known, all_of_them visit[])",
+        "CREATE TABLE t (id serial PRIMARY KEY, g guest, many guest[])",
+        "INSERT INTO t (g) VALUES (ROW('a', ROW('infinity', 'NaN', '{}'), NULL)), (ROW('b', NULL, NULL)), (NULL)",
+        "INSERT INTO t (g) VALUES (ROW('c', NULL, ARRAY[ROW(NULL, NULL, '{24:00}'), NULL]::visit[]))",
+        "INSERT INTO t (many) VALUES (ARRAY[NULL, ROW('d', ROW('0044-03-15 BC', NULL, NULL), NULL)]::guest[]), ('{}')",
+    )
+    facts = table(assessed(any_database), "t")
+    assert odd(facts) == {
+        ("g.last.the day", Oddity.INFINITY): 1,
+        ("g.all_of_them.times", Oddity.HOUR_24): 1,
+        ("many.last.the day", Oddity.BEFORE_CHRIST): 1,
+    }
+    assert migrated(any_database, tmp_path / "t.db").rejected == 3
+
+
 def test_knows_what_django_would_round(database: str, tmp_path: Path) -> None:
     fill(
         database,

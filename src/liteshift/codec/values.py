@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any
 
-from liteshift.codec import arrays, decimals, floats, intervals, jsonb
+from liteshift.codec import decimals, floats, intervals, jsonb, nested
 
 SqliteValue = int | float | str | bytes | None  # as in `ends`, which knows nothing of codecs
 
@@ -30,18 +31,20 @@ class Codec:
     """The two directions of one stored form; neither is ever given NULL.
 
     Attributes:
+        inner: how such a value stands within an array or a composite.
         bare: whether no text of it ever needs COPY's escapes, whatever stands in the file.
     """
 
     form: str
     from_pg: Callable[[str], SqliteValue]
     to_pg: Callable[[SqliteValue], str]
+    inner: nested.Inner
     bare: bool = False
 
 
 @cache
 def codec(form: str) -> Codec:
-    """The codec of a stored form, as a plan names it: `integer`, `numeric(2)`, `array(,timestamp)` …
+    """The codec of a stored form, as a plan names it: `integer`, `array(,timestamp)`, `composite("x":numeric(2))` …
 
     Raises:
         KeyError: there is no such form.
@@ -49,14 +52,53 @@ def codec(form: str) -> Codec:
     name, _, argument = form.partition("(")
     argument = argument.removesuffix(")")
     if name == "array":
-        delimiter, element = argument[0], codec(argument[1:])
-        return Codec(form, partial(_array_from_pg, element, delimiter), partial(_array_to_pg, element, delimiter))
+        element = codec(argument[1:])
+        # A list within a list is a dimension, so an array that is an element is a string.
+        one = nested.as_stored(element.from_pg, element.to_pg) if argument[1:].startswith("array(") else element.inner
+        return _json_codec(form, nested.array(one, argument[0]))
+    if name == "composite":
+        return _json_codec(form, nested.composite({field: codec(own).inner for field, own in _fields(argument)}))
     if name == "numeric":
-        return Codec(form, _numeric_from_pg, partial(_numeric_to_pg, int(argument)), bare=True)
+        to_pg = partial(_numeric_to_pg, int(argument))
+        return Codec(form, _numeric_from_pg, to_pg, nested.as_string(to_pg), bare=True)
     if name == "decimal" and argument:
-        return Codec(form, partial(_decimal_from_pg, int(argument)), _text)
+        from_pg = partial(_decimal_from_pg, int(argument))
+        return Codec(form, from_pg, _text, nested.as_stored(from_pg, _text))
+    return _scalar(name)
+
+
+def _json_codec(form: str, inner: nested.Inner) -> Codec:
+    return Codec(form, *nested.dumped(inner), inner)
+
+
+def _scalar(name: str) -> Codec:
     from_pg, to_pg = _FORMS[name]
-    return Codec(form, from_pg, to_pg, bare=name in ("integer", "boolean", "double", "real"))
+    inner = nested.as_stored(from_pg, to_pg)
+    if name == "boolean":
+        inner = nested.boolean()
+    elif name in ("double", "real", "bytea"):
+        inner = nested.as_string(to_pg)
+    return Codec(name, from_pg, to_pg, inner, bare=name in ("integer", "boolean", "double", "real"))
+
+
+_STEP = re.compile(r'"(?:[^"\\]|\\.)*"|array\(.|[(),:]|[^"(),:]+', re.DOTALL)
+
+
+def composite_form(fields: list[tuple[str, str]]) -> str:
+    """The form of a composite whose fields have these names and forms."""
+    return f"composite({','.join(f'{json.dumps(name)}:{form}' for name, form in fields)})"
+
+
+def _fields(text: str) -> Iterator[tuple[str, str]]:
+    """The fields' names and forms, as `composite_form` wrote them."""
+    depth, start = 0, 0
+    for step in _STEP.finditer(f"{text},") if text else ():
+        depth += step[0].endswith("(") or step[0].startswith("array(")
+        depth -= step[0] == ")"
+        if step[0] == "," and depth == 0:
+            name, end = json.JSONDecoder().raw_decode(text, start)
+            yield name, text[end + 1 : step.start()]
+            start = step.end()
 
 
 def _text(value: SqliteValue) -> str:
@@ -256,49 +298,7 @@ def _jsonb_text_to_pg(value: SqliteValue) -> str:
     return jsonb.unescaped(_text(value))
 
 
-def _array_from_pg(element: Codec, delimiter: str, text: str) -> str:
-    bounds, items = arrays.split(text, delimiter)
-    stored = json.dumps(arrays.convert(items, partial(_to_json, element)), ensure_ascii=False)
-    return f'{{"bounds": "{bounds}", "elements": {stored}}}' if bounds else stored
-
-
-def _to_json(element: Codec, text: str) -> object:
-    """An element as JSON: a boolean or a number where that is exact, else a string."""
-    if element.form == "boolean":
-        return text == "t"
-    if element.form in ("double", "real", "bytea") or element.form.startswith("numeric"):
-        return text  # a string keeps NaN, -0, every digit, and JSON has no bytes
-    value = element.from_pg(text)
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _array_to_pg(element: Codec, delimiter: str, value: SqliteValue) -> str:
-    stored = json.loads(_text(value))
-    bounds, items = (stored["bounds"], stored["elements"]) if isinstance(stored, dict) else ("", stored)
-    return arrays.join(bounds, _array_texts(element, items), delimiter)
-
-
-def _array_texts(element: Codec, items: list[object]) -> arrays.Nested:
-    texts: arrays.Nested = []
-    for item in items:
-        if item is None:
-            texts.append(None)
-        elif isinstance(item, list):
-            texts.append(_array_texts(element, item))
-        elif isinstance(item, bool):
-            texts.append("t" if item else "f")
-        elif isinstance(item, str) and (
-            element.form in ("double", "real", "bytea") or element.form.startswith("numeric")
-        ):
-            texts.append(item)
-        elif isinstance(item, int | float | str):
-            texts.append(element.to_pg(item))
-        else:
-            raise ValueError(f"no array element: {item!r}")
-    return texts
-
-
-_FORMS: dict[str, tuple[Callable[[str], SqliteValue], Callable[[SqliteValue], str]]] = {
+_FORMS: dict[str, tuple[Callable[[str], SqliteValue], Callable[[Any], str]]] = {
     "integer": (int, _integer_to_pg),
     "boolean": (_boolean_from_pg, _boolean_to_pg),
     "double": (_double_from_pg, _double_to_pg),

@@ -228,11 +228,22 @@ def _width(question: TableQuestion) -> sql.Composed:
 
 
 def _condition(probe: Probe) -> sql.Composed:
-    column, template = sql.Identifier(probe.column), sql.SQL(_CONDITIONS[probe.oddity])
-    if not probe.array:
-        return sql.SQL("({})").format(template.format(c=column))
-    inner = template.format(c=sql.Identifier("element"))
-    return sql.SQL("EXISTS (SELECT FROM pg_catalog.unnest({}) AS e(element) WHERE {})").format(column, inner)
+    template = sql.SQL(_CONDITIONS[probe.oddity])
+    return sql.SQL("({})").format(_within(sql.Identifier(probe.column), probe.steps, template))
+
+
+def _within(value: sql.Composable, steps: Sequence[str | None], template: sql.SQL) -> sql.Composed:
+    """The condition, for what stands in a value at the end of some steps."""
+    if not steps:
+        return template.format(c=value)
+    first, *others = steps
+    if first is not None:
+        return _within(sql.SQL("({}).{}").format(value, sql.Identifier(first)), others, template)
+    each = sql.Identifier(f"each{len(steps)}")
+    inner = _within(sql.SQL("{}.element").format(each), others, template)
+    return sql.SQL("EXISTS (SELECT FROM (SELECT pg_catalog.unnest({}) AS element) AS {} WHERE {})").format(
+        value, each, inner
+    )
 
 
 def _counted(probe: Probe) -> sql.Composed:

@@ -17,6 +17,7 @@ from liteshift.catalog import (
     Column,
     Constraint,
     ConstraintKind,
+    Field,
     Index,
     IndexKey,
     Name,
@@ -92,6 +93,7 @@ def _types(rows: list[Row]) -> Mapping[int, PgType]:
             not_null=row["not_null"],
             default=row["default"],
             checks=tuple((name, text) for name, text in row["checks"] or ()),
+            fields=tuple(Field(name, make(kind), *others) for name, kind, *others in row["fields"] or ()),
         )
 
     return {oid: make(oid) for oid in by_oid}

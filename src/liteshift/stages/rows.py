@@ -15,7 +15,7 @@ from liteshift.codec.values import SqliteValue, Unrepresentable, codec
 from liteshift.ends import Survey
 from liteshift.errors import LiteshiftError, NoConnection
 from liteshift.plan import TablePlan
-from liteshift.survey import Rights, TableAnswer, TableCounters, TableQuestion
+from liteshift.survey import Probe, Rights, TableAnswer, TableCounters, TableQuestion
 from liteshift.translate.facts import doubtful_texts
 from liteshift.translate.prediction import table_bytes
 from liteshift.translate.probes import fitting, is_refused, question
@@ -136,10 +136,15 @@ def _rows(table: Table, asked: TableQuestion, answer: TableAnswer | None) -> int
 
 def _odd(asked: TableQuestion, answer: TableAnswer) -> tuple[OddValues, ...]:
     return tuple(
-        OddValues(probe.column, probe.oddity, count, _key(asked, example), is_refused(probe.oddity))
+        OddValues(_place(probe), probe.oddity, count, _key(asked, example), is_refused(probe.oddity))
         for probe, count, example in zip(asked.probes, answer.counts, answer.examples, strict=True)
         if count
     )
+
+
+def _place(probe: Probe) -> str:
+    """A column, or a composite's field in it."""
+    return ".".join([probe.column, *(step for step in probe.steps if step is not None)])
 
 
 def _key(asked: TableQuestion, example: str | None) -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 
 from liteshift.catalog import Column, Name, PgType, Table, TypeKind
+from liteshift.codec import arrays, records
 from liteshift.codec.decimals import EXACT_DIGITS
 from liteshift.codec.values import Unrepresentable, codec
 from liteshift.plan import ColumnPlan, Profile, TablePlan
@@ -38,6 +39,7 @@ _SPECIMENS: dict[str, dict[Oddity, str]] = {
 }
 _TEXTS = ("text", "varchar", "bpchar", "name", "citext")
 _LONG = ("json", "xml")
+_NESTED = (TypeKind.ARRAY, TypeKind.COMPOSITE)
 _TO_TELL = (Oddity.CONTROL, Oddity.NOT_ASCII)
 
 
@@ -58,7 +60,7 @@ def question(table: Table, plan: TablePlan, folded: Collection[str], encoding: s
             continue  # computed, here as there
         base = _base(column.type)
         probes += _probes(column, planned, base, column.name in folded, encoding)
-        if base.kind is TypeKind.ARRAY or (base.kind is not TypeKind.ENUM and base.name.name in ("jsonb", "hstore")):
+        if base.kind in _NESTED or (base.kind is not TypeKind.ENUM and base.name.name in ("jsonb", "hstore")):
             packed.append(column.name)
         elif base.name.name in (*_TEXTS, *_LONG):
             texts.append(column.name)
@@ -94,12 +96,12 @@ def is_refused(oddity: Oddity) -> bool:
 
 
 def _probes(column: Column, plan: ColumnPlan, base: PgType, is_folded: bool, encoding: str) -> list[Probe]:
-    if base.kind is TypeKind.ARRAY and base.base is not None:
-        element = _base(base.base)
+    if base.kind in _NESTED:
         return [
-            Probe(column.name, oddity, array=True)
-            for oddity, text in _specimens(element).items()
-            if _refuses(plan.form, f'{{"{text}"}}')
+            Probe(column.name, oddity, steps)
+            for steps, leaf in _leaves(base, ())
+            for oddity, text in _specimens(leaf).items()
+            if _refuses(plan.form, _wrapped(base, steps, text))
         ]
     found = [
         Probe(column.name, oddity)
@@ -113,6 +115,30 @@ def _probes(column: Column, plan: ColumnPlan, base: PgType, is_folded: bool, enc
         if encoding == "SQL_ASCII":
             found.append(Probe(column.name, Oddity.NOT_UTF8))
     return found
+
+
+def _leaves(kind: PgType, steps: tuple[str | None, ...]) -> Iterator[tuple[tuple[str | None, ...], PgType]]:
+    """What stands in a value of a type, and the steps to it."""
+    base = _base(kind)
+    if base.kind is TypeKind.ARRAY and base.base is not None:
+        yield from _leaves(base.base, (*steps, None))
+    elif base.kind is TypeKind.COMPOSITE:
+        for field in base.fields:
+            yield from _leaves(field.type, (*steps, field.name))
+    else:
+        yield steps, base
+
+
+def _wrapped(kind: PgType, steps: Sequence[str | None], text: str) -> str:
+    """A value of a type as PostgreSQL prints it, with a text at the end of some steps, and NULL elsewhere."""
+    base = _base(kind)
+    if not steps:
+        return text
+    if base.kind is TypeKind.ARRAY and base.base is not None:
+        return arrays.join("", [_wrapped(base.base, steps[1:], text)], base.base.delimiter)
+    return records.join(
+        [_wrapped(field.type, steps[1:], text) if field.name == steps[0] else None for field in base.fields]
+    )
 
 
 def _specimens(base: PgType) -> dict[Oddity, str]:

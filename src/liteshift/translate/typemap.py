@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from liteshift.catalog import PgType, TypeKind
 from liteshift.codec import decimals
+from liteshift.codec.values import composite_form
 from liteshift.plan import Profile
 from liteshift.quoting import literal
 
@@ -25,6 +26,7 @@ class Target:
         loss: what is lost beside the values, which never are; empty for nothing.
         same_equality: whether two values are equal in PostgreSQL just when they are stored as the same.
         collation: the column's COLLATE clause.
+        rules_within: whether the values of an array or a composite had rules of their own, which no CHECK keeps.
     """
 
     declared: str
@@ -34,6 +36,7 @@ class Target:
     loss: str = ""
     same_equality: bool = True
     collation: str = ""
+    rules_within: bool = False
 
     @property
     def keeps_unique(self) -> bool:
@@ -122,6 +125,7 @@ _STRICT_CLASS = {
 # What Django calls a type where it is not SQLAlchemy's name in lower case.
 _DJANGO_NAMES = {"JSON": "text", "BLOB": "BLOB", "VARCHAR": "text"}
 _ARRAY_LOSS = "its array operators and indexes"
+_COMPOSITE_LOSS = "its composite operators"
 
 
 def as_text(source: PgType) -> Target:
@@ -154,7 +158,9 @@ def _target(source: PgType, typmod: int, profile: Profile) -> Target:
         longest = max((len(label) for label in source.labels), default=0)
         labels = ", ".join(literal(label) for label in source.labels)
         return Target(f"VARCHAR({longest})", "text", "enum", (f"{{}} IN ({labels})",), "the order of its labels")
-    if source.kind in (TypeKind.COMPOSITE, TypeKind.RANGE, TypeKind.MULTIRANGE):
+    if source.kind is TypeKind.COMPOSITE:
+        return _composite(source, profile)
+    if source.kind in (TypeKind.RANGE, TypeKind.MULTIRANGE):
         return Target("TEXT", "text", "other", (), f"its {source.kind} operators", same_equality=False)
     if source.extension or source.name.schema != "pg_catalog":
         return _extension(source)
@@ -233,17 +239,32 @@ def _array(source: PgType, typmod: int, profile: Profile) -> Target:
     element = _target(source.base, typmod, profile)
     # An array's text begins with a bracket or a brace, so a JSON column's NUMERIC affinity leaves it alone.
     form = f"array({source.base.delimiter}{element.form})"
-    loss = _ARRAY_LOSS + (", and the rules of its elements" if _has_rules(source.base, element) else "")
-    return Target("JSON", form, "array", (), loss, same_equality=element.same_equality)
+    rules = _has_rules(source.base, element)
+    loss = _ARRAY_LOSS + (", and the rules of its elements" if rules else "")
+    return Target("JSON", form, "array", (), loss, _same_within(element), rules_within=rules)
+
+
+def _composite(source: PgType, profile: Profile) -> Target:
+    parts = [(field, _target(field.type, field.typmod, profile)) for field in source.fields]
+    form = composite_form([(field.name, part.form) for field, part in parts])
+    rules = any(_has_rules(field.type, part) for field, part in parts)
+    loss = _COMPOSITE_LOSS + (", and the rules of its fields" if rules else "")
+    same = all(_same_within(part) and not field.fuzzy for field, part in parts)
+    return Target("JSON", form, "composite", (), loss, same, rules_within=rules)
+
+
+def _same_within(part: Target) -> bool:
+    """As `same_equality`, within an array or a composite: there a float's -0 is kept, and is 0 to PostgreSQL."""
+    return part.same_equality and part.family != "float"
 
 
 def _has_rules(source: PgType, kind: Target) -> bool:
-    """Whether a column of the type would have a CHECK for more than a NUL, or NOT NULL."""
+    """Whether a column of the type would have a CHECK for more than a NUL, or NOT NULL, or lose such rules."""
     while source.kind is TypeKind.DOMAIN and source.base:
         if source.not_null or source.checks:
             return True
         source = source.base
-    return any(check not in (_NO_NUL, "{} IN (0, 1)") for check in kind.checks)
+    return kind.rules_within or any(check not in (_NO_NUL, "{} IN (0, 1)") for check in kind.checks)
 
 
 def _extension(source: PgType) -> Target:

@@ -1,4 +1,5 @@
--- Every type a column can have, the base of a domain and the element of an array with it; domains bring their rules.
+-- Every type a column can have, the base of a domain and the element of an array with it; domains bring their rules,
+-- composites their fields.
 SELECT t.oid::int8 AS oid,
        n.nspname AS schema,
        t.typname AS name,
@@ -22,6 +23,10 @@ SELECT t.oid::int8 AS oid,
           FROM pg_catalog.pg_enum v WHERE v.enumtypid = t.oid) AS labels,
        (SELECT json_agg(json_build_array(c.conname, CASE WHEN c.convalidated THEN pg_catalog.pg_get_expr(c.conbin, 0) END)
                         ORDER BY c.conname)
-          FROM pg_catalog.pg_constraint c WHERE c.contypid = t.oid AND c.contype = 'c') AS checks
+          FROM pg_catalog.pg_constraint c WHERE c.contypid = t.oid AND c.contype = 'c') AS checks,
+       (SELECT json_agg(json_build_array(a.attname, a.atttypid::int8, a.atttypmod,
+                                         coalesce(NOT o.collisdeterministic, false)) ORDER BY a.attnum)
+          FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation
+         WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) AS fields
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace;
