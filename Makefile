@@ -5,10 +5,10 @@ STAMP := .venv/.installed
 NATIVE := .venv/.native
 CRATE := native/Cargo.toml native/Cargo.lock native/pyproject.toml $(wildcard native/src/*.rs)
 
-.PHONY: help install native demo test soak lint format bench clean
+.PHONY: help install native demo test soak lint format bench bench-copy clean
 
 help:  ## say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 install: $(STAMP) $(NATIVE)  ## make .venv with the pinned dependencies, and the native core where cargo is there
 
@@ -54,5 +54,8 @@ bench: $(STAMP)  ## the benchmarks; the figures go to benchmarks/results
 	$(BIN)/liteshift bench --json | tail -n 1 | $(BIN)/python -m json.tool > benchmarks/results/bench.json
 	$(BIN)/python benchmarks/migrate_parties.py
 
+bench-copy: $(STAMP) $(NATIVE)  ## the copy against the floor and against other tools: about an hour; may be stopped, and goes on
+	$(BIN)/python benchmarks/copy.py --install
+
 clean:  ## remove what was made here
-	rm -rf .venv demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .benchmarks demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

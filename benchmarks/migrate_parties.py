@@ -9,6 +9,10 @@ table and writes benchmarks/results/migrate_parties.json.
 
 from __future__ import annotations
 
+import sys
+
+sys.path.pop(0)  # our folder: copy.py would stand there for the standard library's `copy`
+
 import argparse
 import json
 import os
