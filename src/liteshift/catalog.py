@@ -270,7 +270,7 @@ class OtherObject:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """A whole database's schema at one moment."""
+    """A whole database's schema at one moment, and how many large objects it holds."""
 
     database: str
     server_version: int
@@ -279,3 +279,4 @@ class Catalog:
     views: tuple[View, ...] = ()
     sequences: tuple[Sequence, ...] = ()
     others: tuple[OtherObject, ...] = field(default=())
+    large_objects: int = 0

@@ -49,7 +49,12 @@ def choice_options(command: Command) -> Command:
         click.option(
             "--include", multiple=True, metavar="PATTERN", help="Only these tables (schema.table, * and ?); repeatable."
         ),
-        click.option("--exclude", multiple=True, metavar="PATTERN", help="Not these tables; repeatable."),
+        click.option(
+            "--exclude",
+            multiple=True,
+            metavar="PATTERN",
+            help="Not these tables; repeatable. pg_catalog.pg_largeobject stands for all large objects.",
+        ),
         click.option(
             "--unknown-as-text",
             is_flag=True,

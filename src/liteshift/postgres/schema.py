@@ -45,8 +45,6 @@ def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
     database = answers["database"][0]
     tables = _tables(answers)
     others = [_other(row) for row in answers["others"]] + _other_triggers(answers)
-    if database["large_objects"]:
-        others.append(OtherObject("large objects", Name("", f"{database['large_objects']} large objects")))
     return Catalog(
         database=database["database"],
         server_version=database["server_version"],
@@ -55,6 +53,7 @@ def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
         views=_views(answers),
         sequences=tuple(_sequence(row) for row in answers["sequences"]),
         others=tuple(others),
+        large_objects=database["large_objects"],
     )
 
 

@@ -17,6 +17,8 @@ from liteshift.translate.columns import PlannedColumn, Report, is_rowid, plan_co
 from liteshift.translate.constraints import carried, constraint_clause, lost, note_deferrable, null_blind_index
 from liteshift.translate.facts import NO_FACTS, Facts
 from liteshift.translate.indexes import index_statement
+from liteshift.translate.large_objects import TABLE as LARGE_OBJECTS
+from liteshift.translate.large_objects import report_large_objects
 from liteshift.translate.names import Namespace
 from liteshift.translate.partitions import lifted_foreign_keys, lifted_indexes
 from liteshift.translate.residue import report_others
@@ -62,6 +64,7 @@ def make_plan(catalog: Catalog, choices: Choices, facts: Facts = NO_FACTS) -> Pl
     }
     views = plan_views(catalog, relations, namespace, choices.profile, findings.append)
     report_others(catalog, chosen, findings.append)
+    report_large_objects(catalog, chosen, choices, findings.append)
     return Plan(choices.profile, catalog.database, catalog.server_version, tables, views, tuple(findings))
 
 
@@ -74,7 +77,7 @@ def chosen_tables(catalog: Catalog, choices: Choices, report: Report = lambda _:
     include, exclude = choices.include, choices.exclude
     names = [str(table.name) for table in catalog.tables]
     for pattern in (*include, *exclude):
-        if not any(fnmatchcase(name, pattern) for name in names):
+        if pattern != LARGE_OBJECTS and not any(fnmatchcase(name, pattern) for name in names):
             raise UsageError(
                 f"the pattern {pattern} names no table of {catalog.database}",
                 hint="Patterns are schema.table; liteshift plan lists the tables.",

@@ -27,7 +27,6 @@ _WHY = {
     "publication": "SQLite publishes nothing",
     "subscription": "SQLite subscribes to nothing",
     "foreign server": "SQLite has none",
-    "large objects": "SQLite has none, and they stand in no table",
     "sequence": "no column of a carried table is fed by it",
 }
 _INSTEAD = {
@@ -35,7 +34,6 @@ _INSTEAD = {
     "function": "move it into the application",
     "procedure": "move it into the application",
     "policy": "check rights in the application",
-    "large objects": "keep them in a bytea column",
 }
 
 

@@ -205,7 +205,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _kinds(kind: str, count: int) -> str:
-    if count == 1 or kind in ("inheritance", "row level security", "large objects"):
+    if count == 1 or kind in ("inheritance", "row level security"):
         return f"{count} {kind}"
     if kind == "policy":
         return f"{count} policies"
