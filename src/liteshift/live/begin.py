@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from liteshift import migration
@@ -70,6 +70,9 @@ class _AtSlot:
         self._name = name
         self.label = origin.label
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
         """Make the slot anew, and look at its moment."""
-        return self._origin.slot(self._name)
+        with self._origin.slot(self._name) as snapshot:
+            passing(Stop.SLOT_MADE)
+            yield snapshot

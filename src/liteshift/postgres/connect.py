@@ -91,7 +91,8 @@ def connect(info: str, *, writes: bool = False) -> psycopg.Connection[tuple[obje
     Raises:
         NoConnection: the server can't be reached or refuses; the message holds no password.
     """
-    return _connect(info, {"default_transaction_read_only": "off"} if writes else {})
+    # What we write must outlive a crash of the server, whatever the role's setting: we forget our own copy of it.
+    return _connect(info, {"default_transaction_read_only": "off", "synchronous_commit": "on"} if writes else {})
 
 
 def connect_walsender(info: str) -> psycopg.Connection[tuple[object, ...]]:

@@ -89,6 +89,8 @@ class PostgresControl:
         return found
 
     def here(self) -> Lsn:
-        """The end of the source's log."""
-        row = self._connection.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+        """The end of the source's log, as far as it is durable: all that was committed before stands before it."""
+        # The message's own commit makes durable what others committed without waiting for the disk.
+        self._connection.execute("SELECT pg_logical_emit_message(true, 'liteshift.here', '')")
+        row = self._connection.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
         return Lsn.parse(str(row[0]) if row else "0/0")

@@ -109,7 +109,6 @@ class PostgresFence:
             try:
                 self._await_writers(time.monotonic() + seconds)
                 with self._connection.transaction():
-                    self._connection.execute("SET LOCAL synchronous_commit = on")  # else it is sent when it pleases
                     self._connection.execute("INSERT INTO liteshift.fence (token) VALUES (%s)", (token,))
                     self._connection.execute("SELECT pg_logical_emit_message(true, 'liteshift', %s)", (token,))
             except BaseException:

@@ -47,6 +47,7 @@ class Pipeline(Generic[Tag]):
         """Begin to send; nothing else may use the connection until `leave`."""
         self._pgconn.nonblocking = 0
         self._pgconn.enter_pipeline_mode()
+        self.order("DEALLOCATE ALL")  # what an earlier pipeline has prepared on this connection
 
     def leave(self) -> None:
         """Take all answers, and let others use the connection again.

@@ -16,6 +16,7 @@ from liteshift.catalog import Name
 from liteshift.errors import LiteshiftError, Locked, NoConnection
 from liteshift.postgres.connect import connect, label, translate_error
 from liteshift.postgres.pipeline import Failed, Pipeline
+from liteshift.stops import Stop, passing
 from liteshift.writes import Texts, Write, conflict, refusal
 
 _FENCE_DOWN = "25006"
@@ -201,6 +202,7 @@ class PostgresTakeback:
             for order in awake.get(table, ()):
                 connection.execute(order.encode())
         connection.execute("UPDATE liteshift.position SET number = %s WHERE move = %s", (number, self._move))
+        passing(Stop.REVERSE_BEFORE_COMMIT)
         connection.execute("COMMIT")
         return number
 

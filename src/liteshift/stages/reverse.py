@@ -10,6 +10,7 @@ from liteshift.catalog import Name
 from liteshift.changes import Captured
 from liteshift.errors import Locked
 from liteshift.flow import Capture, ReverseApplier
+from liteshift.stops import Stop, passing
 from liteshift.translate.takeback import Takeback
 from liteshift.writes import Refused, Texts, Write
 
@@ -74,8 +75,12 @@ class Reverser:
             # SQLite looks at the end of a statement, or of the transaction, whether every row has its parent.
             number = self._ship(applied, through, postpone=True)
         count = self._count
+        if count:
+            passing(Stop.REVERSE_APPLIED)
         with suppress(Locked):  # a writer of the application goes first; the next step forgets it
             self._capture.forget(number)
+        if count:
+            passing(Stop.REVERSE_FORGOTTEN)
         return Step(count, number)
 
     def set_sequences(self) -> Mapping[str, int]:
