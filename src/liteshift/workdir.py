@@ -82,6 +82,13 @@ class Workdir:
         finally:
             os.close(descriptor)
 
+    def file(self, name: str, text: str) -> None:
+        """Keep a text, whole or not at all, for its owner only."""
+        staged = self.path / f".{name}"
+        staged.write_text(text, encoding="utf-8")
+        staged.chmod(0o600)
+        staged.replace(self.path / name)
+
     def ask(self, request: Request) -> None:
         """Put a request where the runner looks.
 

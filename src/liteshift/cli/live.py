@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
-from liteshift.cli import options, render, switched
+from liteshift.cli import options, proof, render, switched
 from liteshift.errors import DifferencesFound, Interrupted, LiteshiftError, UsageError
 from liteshift.live import begin, ending
 from liteshift.live.move import STATUS, Ends, Move
@@ -24,7 +24,9 @@ from liteshift.live.run import run
 from liteshift.logbook import Page
 from liteshift.phases import Phase
 from liteshift.plan import Choices
+from liteshift.plan import as_json as words_as_json
 from liteshift.rejects import SUFFIX
+from liteshift.reports import SwitchReport
 from liteshift.stages.cutover import Terms
 from liteshift.workdir import Request, Workdir
 
@@ -254,7 +256,13 @@ def _opened(place: Workdir, source: str | None, path: Path, pause: float, as_jso
     with render.progress(as_json_lines=as_json) as progress, _keeper(page) as gate:
         ends = Ends(_origin(source), _target(path), gate, lambda side: _run_hook(page, side))
         terms = Terms(pause=pause)
-        yield Move(ends, place, page, terms=terms, progress=progress, show=lambda *told: switched.show(as_json, *told))
+
+        def show(kind: str, word: Any) -> None:
+            switched.show(as_json, kind, word)
+            if isinstance(word, SwitchReport):
+                place.file(f"{kind}.html", proof.page(words_as_json(word)))
+
+        yield Move(ends, place, page, terms=terms, progress=progress, show=show)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import click
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from liteshift.cli import render, report
+from liteshift.cli import proof, render, report
 from liteshift.errors import LiteshiftError
 from liteshift.logbook import Page
 from liteshift.phases import Phase
@@ -70,18 +70,7 @@ def print_switch(out: Console, done: dict[str, Any]) -> None:
         render.cell(f"the application lives on {to}, after a pause of {done['pause'] * 1000:.0f} ms", "bold green")
     )
     facts = render.table("", "")
-    held = "no gate" if done["held"] is None else f"{done['held']:,}"
-    rows = [
-        ("token that came through the log", done["token"]),
-        ("position in the source's log", done["position"]),
-        ("rows compared before", f"{done['verified_rows']:,}, at {done['verified_at']}"),
-        ("changed rows compared in the pause", f"{done['compared_keys']:,}"),
-        ("tables not compared in the pause", ", ".join(done["not_compared"]) or "none"),
-        ("writes held at the gate", held),
-        ("writes refused by the fence so far", f"{done['refused']:,}"),
-        ("backup", done["backup"] or "none"),
-    ]
-    for name, value in rows:
+    for name, value in proof.facts(done):
         facts.add_row(render.cell(name), render.cell(value))
     out.print(facts)
     steps = render.table("step of the pause", ">ms")

@@ -125,13 +125,9 @@ class Move:
 
     def file_report(self, name: str, word: Any) -> str:
         """Keep a report in the workdir, and show it; its file's name."""
-        path = self._workdir.path / f"{name}.json"
-        staged = path.with_suffix(".part")
-        staged.write_text(json.dumps(as_json(word), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        staged.chmod(0o600)
-        staged.replace(path)
+        self._workdir.file(f"{name}.json", json.dumps(as_json(word), ensure_ascii=False, indent=1) + "\n")
         self.show(name, word)
-        return path.name
+        return f"{name}.json"
 
     def tell(self, **facts: Any) -> None:
         """Let `liteshift status` know how things are; at most once a second."""

@@ -1,0 +1,154 @@
+"""An application's users: requests to the service all the time, each write remembered, to be looked for at the end."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from liteshift.demo.client import Answer, Client
+from liteshift.demo.conversation import PARTIES
+
+_USERS = 8
+_WRITES = 1 / 3
+_SEARCHES = ("", "?type=customer&limit=20", "?type=vendor&limit=20&search=company", "?limit=5&include_inactive=true")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the requests.
+
+    Attributes:
+        sent: requests that were sent.
+        failed: requests that were not answered as they should be, in words.
+        seconds: how long each took.
+        writes: writes that were acknowledged.
+        parties: each party that was made, with the name and the state it was last acknowledged with.
+    """
+
+    sent: int = 0
+    failed: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    writes: int = 0
+    parties: dict[int, tuple[str, bool]] = field(default_factory=dict)
+
+    def add(self, other: Tally) -> None:
+        """Count another one's in."""
+        self.sent += other.sent
+        self.failed += other.failed
+        self.seconds += other.seconds
+        self.writes += other.writes
+        self.parties |= other.parties
+
+    @property
+    def slowest(self) -> float:
+        """Seconds that the slowest request took."""
+        return max(self.seconds, default=0.0)
+
+
+class Load:
+    """Users who send so many requests a second in all, a third of them writes, until they are told to stop.
+
+    Args:
+        port: where the service listens on the loopback interface.
+        rate: requests a second.
+    """
+
+    def __init__(self, port: int, rate: float) -> None:
+        self._end = threading.Event()
+        self._tallies = [Tally() for _ in range(_USERS)]
+        self._users = [
+            threading.Thread(target=self._run, args=(number, tally, port, rate / _USERS), name=f"user-{number}")
+            for number, tally in enumerate(self._tallies)
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for user in self._users:
+            user.start()
+
+    def sent(self) -> int:
+        """How many requests were sent so far."""
+        return sum(tally.sent for tally in self._tallies)
+
+    def stop(self) -> Tally:
+        """End when the requests that are on their way are answered; what became of all."""
+        self._end.set()
+        whole = Tally()
+        for user, tally in zip(self._users, self._tallies, strict=True):
+            if user.ident is not None:
+                user.join()
+            whole.add(tally)
+        return whole
+
+    def _run(self, number: int, tally: Tally, port: int, rate: float) -> None:
+        choice = random.Random(number)  # noqa: S311 - not for secrets
+        mine: list[int] = []
+        begin = time.monotonic() + choice.random() / rate
+        with closing(Client("127.0.0.1", port)) as client:
+            turn = 0
+            while not self._end.wait(max(0.0, begin + turn / rate - time.monotonic())):
+                turn += 1
+                began = time.monotonic()
+                tally.sent += 1
+                try:
+                    if choice.random() < _WRITES:
+                        _write(client, tally, mine, f"user {number} party {turn}", choice)
+                    else:
+                        _read(client, mine, choice)
+                except (OSError, UnexpectedAnswer) as error:
+                    tally.failed.append(f"{type(error).__name__}: {error}")
+                tally.seconds.append(time.monotonic() - began)
+
+
+class UnexpectedAnswer(Exception):
+    """The service did not answer as it should; the request did not succeed."""
+
+
+def missing(port: int, tally: Tally) -> list[str]:
+    """The acknowledged writes that the service does not show as they were acknowledged."""
+    lost = []
+    with closing(Client("127.0.0.1", port)) as client:
+        for party, (name, active) in tally.parties.items():
+            answer = client.send("GET", f"{PARTIES}/{party}")
+            found: Any = answer.json() if answer.status == 200 else {}
+            if (found.get("name"), found.get("is_active")) != (name, active):
+                lost.append(f"party {party}: {name!r}, active {active}, and found {found or answer.status}")
+    return lost
+
+
+def _read(client: Client, mine: list[int], choice: random.Random) -> None:
+    if mine and choice.random() < 0.5:
+        _expect(client.send("GET", f"{PARTIES}/{choice.choice(mine)}"), 200)
+    else:
+        _expect(client.send("GET", f"{PARTIES}{choice.choice(_SEARCHES)}"), 200)
+
+
+def _write(client: Client, tally: Tally, mine: list[int], name: str, choice: random.Random) -> None:
+    """Make a party, rename one, or end one and bring it back; nobody else changes those of this user."""
+    act = choice.random()
+    if not mine or act < 0.5:
+        kind = choice.choice(("customer", "vendor"))
+        made = _expect(client.send("POST", PARTIES, {"name": name, "type": kind}), 201).json()
+        mine.append(made["id"])
+        tally.parties[made["id"]] = (name, True)
+    elif act < 0.8:
+        party = choice.choice(mine)
+        _expect(client.send("PATCH", f"{PARTIES}/{party}", {"name": name}), 200)
+        tally.parties[party] = (name, tally.parties[party][1])
+    else:
+        party = choice.choice(mine)
+        was, active = tally.parties[party]
+        verb = ("DELETE", f"{PARTIES}/{party}") if active else ("POST", f"{PARTIES}/{party}/restore")
+        _expect(client.send(*verb), 200)
+        tally.parties[party] = (was, not active)
+    tally.writes += 1
+
+
+def _expect(answer: Answer, status: int) -> Answer:
+    if answer.status != status:
+        raise UnexpectedAnswer(f"{answer.status} {answer.body[:300]!r}")
+    return answer
