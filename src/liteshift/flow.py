@@ -151,13 +151,12 @@ class Fence(Protocol):
 
 
 class Control(Protocol):
-    """A connection to the source that may write, open before it is needed.
+    """A connection to the source that may write, open before it is needed."""
 
-    Attributes:
-        fence: what refuses writes there.
-    """
-
-    fence: Fence
+    @property
+    def fence(self) -> Fence:
+        """What refuses writes there."""
+        ...
 
     def lines_of(self, table: TablePlan, keys: Sequence[tuple[str | None, ...]]) -> Iterator[bytes]:
         """The rows that have these keys, as they are now, in COPY's text format.

@@ -14,7 +14,7 @@ from liteshift.live.move import Move
 from liteshift.phases import Phase
 from liteshift.position import Lsn
 from liteshift.reports import Reject
-from liteshift.stages.prepare import prepare, refuse_unfit
+from liteshift.stages.prepare import prepare, refuse_unfit, refuse_unfit_to_live
 from liteshift.stops import Stop, passing
 
 
@@ -33,6 +33,7 @@ def copy(move: Move, target: Target, rejects: Path, *, overwrite: bool) -> None:
     with origin.snapshot() as snapshot:
         plan = prepare(snapshot, move.page.choices)
     refuse_unfit(plan)
+    refuse_unfit_to_live(plan)
     origin.establish(name, plan)
     passing(Stop.ESTABLISHED)
 

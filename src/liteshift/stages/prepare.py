@@ -9,6 +9,7 @@ from liteshift.ends import Snapshot
 from liteshift.errors import NotFit
 from liteshift.plan import Choices, Plan, Severity
 from liteshift.translate.facts import Facts, doubtful_foreign_keys, doubtful_texts
+from liteshift.translate.names import fold
 from liteshift.translate.planner import chosen_tables, make_plan
 
 
@@ -55,3 +56,20 @@ def refuse_unfit(plan: Plan) -> None:
         raise NotFit(
             f"{plan.database} has no table to move", hint="Look at the database's name, and at --include and --exclude."
         )
+
+
+def refuse_unfit_to_live(plan: Plan) -> None:
+    """Stop before a byte is copied where a table could be moved, but not kept up with while an application uses it.
+
+    Raises:
+        NotFit: the message names the table.
+    """
+    for table in plan.tables:
+        taken = {fold(column.target) for column in table.columns}
+        if {"rowid", "_rowid_", "oid"} <= taken:
+            raise NotFit(
+                f"changes to the table {table.source} could not be kept on SQLite: its columns take every name that"
+                " SQLite has for the number of a row",
+                hint="Rename one of its columns rowid, _rowid_ and oid, leave the table out with --exclude, or move"
+                " without --live.",
+            )

@@ -52,7 +52,7 @@ class Reverser:
         self._capture = capture
         self._applier = applier
         self._takeback = takeback
-        self._count = 0
+        self._count = self._last = 0
 
     def step(self, through: int | None = None) -> Step:
         """Take back all that is there now.
@@ -90,16 +90,18 @@ class Reverser:
         return last
 
     def _ship(self, after: int, through: int | None, *, postpone: bool) -> int:
-        self._count = 0
+        self._count, self._last = 0, after
         with self._capture.changes(after) as changes:
             writes = self._takeback.writes(self._counted(changes, through))
-            return self._applier.apply(self._noted(writes), postpone=postpone)
+            self._applier.apply(self._noted(writes), postpone=postpone)
+        return self._last  # the last changes may have been none to the source, which then does not count them
 
     def _counted(self, changes: Iterator[Captured], through: int | None) -> Iterator[Captured]:
         for change in changes:
             if through is not None and change.number > through:
                 return
             self._count += 1
+            self._last = change.number
             yield change
 
     def _noted(self, writes: Iterator[Write]) -> Iterator[Write]:
