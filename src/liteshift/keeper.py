@@ -84,7 +84,7 @@ class Keeper:
         deadline = time.monotonic() + seconds
         while not self._lock.exclusive():
             if time.monotonic() >= deadline:
-                processes = ", ".join(map(str, self._gate.holders())) or "that can't be seen from here"
+                processes = ", ".join(map(str, self.holders())) or "that can't be seen from here"
                 raise Locked(
                     f"{self._gate.path}: a write still ran after {seconds:g} s, in process {processes}",
                     hint="Try again when it has ended, or allow more time.",
@@ -93,16 +93,6 @@ class Keeper:
         if not self._file.read().holds(time.time()):
             self.release()
             raise Locked(f"{self._file.path}: the running writes ended too late to go on", hint="Try again.")
-
-    def take(self, *, seconds: float) -> None:
-        """Hold the gate again, where one who held it was killed; a route that is open is left alone.
-
-        Raises:
-            Locked: as `hold`.
-        """
-        if self._file.read().state is State.DRAINING:
-            self.drain(time.time() + seconds)
-            self.hold(seconds=seconds)
 
     def switch(self, side: str) -> None:
         """Let everything go on on a side, and let go of the gate; done already is fine.
@@ -133,6 +123,10 @@ class Keeper:
     def held(self) -> bool:
         """Whether we keep every write out."""
         return self._lock.is_exclusive and self._lock.in_place()
+
+    def holders(self) -> list[int]:
+        """The processes that hold the gate, as far as this system tells: whose writes run, or whoever holds writes."""
+        return self._gate.holders()
 
     def waited(self) -> int:
         """How many writes have had to wait since this drain began."""

@@ -41,6 +41,12 @@ def _regexp(pattern: str, value: str | None) -> bool | None:
     return None if value is None else re.search(pattern, value) is not None
 
 
+class _AsyncConnection(aiosqlite.Connection):
+    def stop(self) -> Any:
+        """Stop the thread, once: nobody answers a second request, and who waits for that answer waits for ever."""
+        return super().stop() if self._running else None
+
+
 class _Begins(SQLiteDialect_pysqlite):
     """What both dialects share.
 
@@ -107,8 +113,8 @@ class AsyncDialect(_Begins, SQLiteDialect_aiosqlite):
         names += ["NotSupportedError", "OperationalError", "ProgrammingError"]
         module: Any = SimpleNamespace(**{name: getattr(dbapi, name) for name in names})
         module.__version__ = aiosqlite.__version__
-        module.Connection = aiosqlite.Connection
-        module.connect = lambda connector: aiosqlite.Connection(connector, iter_chunk_size=64)
+        module.Connection = _AsyncConnection
+        module.connect = lambda connector: _AsyncConnection(connector, iter_chunk_size=64)
         return AsyncAdapt_aiosqlite_dbapi(module, cast("Any", dbapi))
 
 

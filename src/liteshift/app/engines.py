@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, QueuePool
 
@@ -26,7 +26,9 @@ from liteshift.sqlite.connect import Preset, connect
 if TYPE_CHECKING:
     from sqlalchemy import URL, Pool
     from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.pool import ConnectionPoolEntry
 
+    from liteshift.route import Side
     from liteshift.sqlite.library import dbapi
 
 
@@ -47,6 +49,9 @@ class PoolSettings:
     timeout: float = 30
     recycle: int = 3600
     pre_ping: bool = True
+
+
+POOL = PoolSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,18 @@ class AsyncEngines:
         await self.writer.dispose()
 
 
+def side_of(url: str) -> Side:
+    """Which of the two databases a URL names; raises as `make_engines`."""
+    return "postgresql" if _parse(url)[1] is None else "sqlite"
+
+
 def make_engines(
-    url: str, *, preset: Preset = "fast", pool: PoolSettings = PoolSettings(), echo: bool = False
+    url: str,
+    *,
+    preset: Preset = "fast",
+    pool: PoolSettings = POOL,
+    create: bool = True,
+    echo: bool = False,
 ) -> Engines:
     """The engines for `sqlite:///path` or `postgresql://…`.
 
@@ -84,6 +99,7 @@ def make_engines(
         url: the driver may be spelled out (`sqlite+aiosqlite`, `postgresql+psycopg`); it makes no difference.
         preset: SQLite's settings.
         pool: see PoolSettings.
+        create: make the SQLite file when it isn't there.
         echo: log every statement.
 
     Raises:
@@ -92,8 +108,9 @@ def make_engines(
     parsed, path = _parse(url)
     if path:
         common: dict[str, Any] = {"poolclass": QueuePool, "echo": echo}
-        writer = create_engine(parsed.set(drivername=SYNC_DRIVER), **_writer(path, preset, pool), **common)
-        reader = create_engine(parsed.set(drivername=SYNC_DRIVER), **_reader(path, preset, pool), **common)
+        writer = create_engine(parsed.set(drivername=SYNC_DRIVER), **_writer(path, preset, pool, create), **common)
+        reader = create_engine(parsed.set(drivername=SYNC_DRIVER), **_reader(path, preset, pool, create), **common)
+        _stay_with(path, writer, reader)
     else:
         writer = create_engine(parsed, echo=echo, **_sizes(pool))
         event.listen(writer, "connect", _speak_utc)
@@ -103,14 +120,21 @@ def make_engines(
 
 
 def make_async_engines(
-    url: str, *, preset: Preset = "fast", pool: PoolSettings = PoolSettings(), echo: bool = False
+    url: str,
+    *,
+    preset: Preset = "fast",
+    pool: PoolSettings = POOL,
+    create: bool = True,
+    echo: bool = False,
 ) -> AsyncEngines:
     """As `make_engines`, for asyncio."""
     parsed, path = _parse(url)
     if path:
         common: dict[str, Any] = {"poolclass": AsyncAdaptedQueuePool, "echo": echo}
-        writer = create_async_engine(parsed.set(drivername=ASYNC_DRIVER), **_writer(path, preset, pool), **common)
-        reader = create_async_engine(parsed.set(drivername=ASYNC_DRIVER), **_reader(path, preset, pool), **common)
+        driver = parsed.set(drivername=ASYNC_DRIVER)
+        writer = create_async_engine(driver, **_writer(path, preset, pool, create), **common)
+        reader = create_async_engine(driver, **_reader(path, preset, pool, create), **common)
+        _stay_with(path, writer.sync_engine, reader.sync_engine)
     else:
         writer = create_async_engine(parsed, echo=echo, **_sizes(pool))
         event.listen(writer.sync_engine, "connect", _speak_utc)
@@ -170,20 +194,43 @@ def _sizes(pool: PoolSettings, size: int | None = None) -> dict[str, Any]:
     }
 
 
-def _writer(path: Path, preset: Preset, pool: PoolSettings) -> dict[str, Any]:
+def _writer(path: Path, preset: Preset, pool: PoolSettings, create: bool) -> dict[str, Any]:
     def connector() -> dbapi.Connection:
-        return connect(path, preset=preset)
+        return connect(path, preset=preset, create=create)
 
     return {"begin": "BEGIN IMMEDIATE", "connect_args": {"connector": connector}, **_sizes(pool, 1)}
 
 
-def _reader(path: Path, preset: Preset, pool: PoolSettings) -> dict[str, Any]:
+def _reader(path: Path, preset: Preset, pool: PoolSettings, create: bool) -> dict[str, Any]:
     def connector() -> dbapi.Connection:
-        connection = connect(path, preset=preset)
+        connection = connect(path, preset=preset, create=create)
         connection.execute("PRAGMA query_only=1")
         return connection
 
     return {"begin": "BEGIN", "connect_args": {"connector": connector}, **_sizes(pool)}
+
+
+def _stay_with(path: Path, *engines: Engine) -> None:
+    """Hand out no connection to a file that is no longer in its place: what is written there, nobody finds again."""
+
+    def remember(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["file"] = _identity(path)
+
+    def compare(_: object, record: ConnectionPoolEntry, __: object) -> None:
+        if record.info["file"] != _identity(path):
+            raise DisconnectionError(f"{path} is another file now")  # the pool opens that one
+
+    for engine in engines:
+        event.listen(engine, "connect", remember)
+        event.listen(engine, "checkout", compare)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        there = path.stat()
+    except OSError:
+        return None
+    return there.st_dev, there.st_ino
 
 
 def _speak_utc(connection: Any, _: object) -> None:

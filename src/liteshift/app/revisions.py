@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+
+OURS = "liteshift"
+
+
+def include_name(name: str | None, kind: str, parents: Mapping[Any, str | None]) -> bool:
+    """For `context.configure(include_name=…)`: what liteshift keeps in either database is no part of the schema.
+
+    While a move is going on, the file has tables whose names begin with `liteshift_`, and PostgreSQL has a schema
+    `liteshift`; autogenerate and `alembic check` would take them for tables that the models have lost.
+    """
+    if kind == "schema":
+        return name != OURS
+    table = name if kind == "table" else parents.get("table_name")
+    return not (table or "").startswith(f"{OURS}_") and parents.get("schema_name") != OURS
 
 
 def keep_last_ids(engine: Engine) -> Callable[..., None]:

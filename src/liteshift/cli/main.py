@@ -15,6 +15,7 @@ from liteshift.cli.assess import assess
 from liteshift.cli.backup import backup
 from liteshift.cli.bench import bench
 from liteshift.cli.demo import demo
+from liteshift.cli.gate import gate
 from liteshift.cli.health import health, maintain
 from liteshift.cli.live import abort, cutover, finalize, rollback, status
 from liteshift.cli.migrate import migrate, plan, verify
@@ -73,6 +74,7 @@ main.add_command(abort)
 main.add_command(status)
 main.add_command(bench)
 main.add_command(demo)
+main.add_command(gate)
 main.add_command(backup)
 main.add_command(health)
 main.add_command(maintain)
