@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from liteshift.app.gate import Gate, GateTimeout
 from liteshift.errors import LiteshiftError, Locked, NotInitialised, UsageError
 from liteshift.gatefile import GateFile
 from liteshift.keeper import Keeper
@@ -150,6 +151,20 @@ def test_another_takes_up_what_a_killed_one_left(keeper: Keeper, path: Path, ste
         keeper.switch("sqlite")
     assert keeper.route() == Route("sqlite", 1)
     assert GateFile(path.with_suffix(".gate")).take().exclusive()
+
+
+def test_past_the_point_of_no_return_nobody_goes_on_by_himself(keeper: Keeper, path: Path) -> None:
+    keeper.drain(time.time() - 1)
+    keeper.drain(None)
+    keeper.hold(seconds=10)
+    keeper.release()  # as if it died
+    with pytest.raises(GateTimeout), Gate(path, patience=0.05).writing():
+        pass
+    with Keeper(path) as another:
+        another.take(seconds=30)
+        another.switch("sqlite")
+    with Gate(path).writing() as side:
+        assert side == "sqlite"
 
 
 def test_two_do_not_hold_at_once(keeper: Keeper, path: Path) -> None:

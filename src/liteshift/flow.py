@@ -271,11 +271,12 @@ class ReverseApplier(Protocol):
 class Held(Protocol):
     """The gate's keys, as the one who switches has them."""
 
-    def drain(self, until: float) -> None:
+    def drain(self, until: float | None) -> None:
         """Let no new write begin; those that run may end.
 
         Args:
-            until: seconds since 1970; past it, writers who find the gate free take us for dead and go on.
+            until: seconds since 1970; past it, writers who find the gate free take us for dead and go on. None from
+                when on they must not: the side they were on is no longer the one to write to.
         """
         ...
 

@@ -53,11 +53,12 @@ class Keeper:
         """What the route says; raises as `RouteFile.read`."""
         return self._file.read()
 
-    def drain(self, until: float) -> None:
+    def drain(self, until: float | None) -> None:
         """Let no new write begin; those that run may end.
 
         Args:
-            until: seconds since 1970; past it, writes that find the gate free take us for dead and go on.
+            until: seconds since 1970; past it, writes that find the gate free take us for dead and go on where they
+                were. None from when on they must not, whatever becomes of us: another has to switch or reopen.
 
         Raises:
             LiteshiftError: route or gate are not there, or not ours to change; nothing has changed.
@@ -93,6 +94,11 @@ class Keeper:
         if not self._file.read().holds(time.time()):
             self.release()
             raise Locked(f"{self._file.path}: the running writes ended too late to go on", hint="Try again.")
+
+    def take(self, *, seconds: float) -> None:
+        """Hold writes for one who was killed past the point where the application could stay. Raises as `hold`."""
+        self.drain(None)
+        self.hold(seconds=seconds)
 
     def switch(self, side: str) -> None:
         """Let everything go on on a side, and let go of the gate; done already is fine.

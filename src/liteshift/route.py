@@ -49,7 +49,7 @@ class Route:
         epoch: how many times it has moved from one side to the other.
         state: whether writes may begin.
         until: while draining, the moment (seconds since 1970) from which a write that finds the gate free may take the
-            one who drains for dead, and go on where it was.
+            one who drains for dead, and go on where it was; None where it never may.
     """
 
     active: Side
@@ -249,8 +249,8 @@ def _decoded(content: bytes, path: Path) -> Route:
             raise ValueError(f"{epoch!r} is no epoch")
         if until is not None and (type(until) not in (int, float) or not math.isfinite(until)):
             raise ValueError(f"{until!r} is no moment")
-        if (until is None) is (state is State.DRAINING):
-            raise ValueError(f"it is {state}, until {until}")
+        if until is not None and state is State.OPEN:
+            raise ValueError(f"it is {state} until {until}")
     except (ValueError, RecursionError) as error:
         raise LiteshiftError(
             f"the route file {path} makes no sense, so nothing says which database is live: {error}",

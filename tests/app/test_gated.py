@@ -26,6 +26,7 @@ from liteshift.errors import Locked, UsageError
 from liteshift.gatefile import GateFile
 from liteshift.keeper import Keeper
 from liteshift.sqlite.connect import connect
+from liteshift.sqlite.witnesses import LOG, REFUSAL, REFUSED, log_statements, refusal_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -333,6 +334,26 @@ def test_a_fence_without_a_schema_in_its_error_is_known_by_its_function(gated: G
     with pytest.raises(DBAPIError) as caught, gated.writing() as session:
         session.execute(INSERT, {"id": 1, "name": "never"})
     assert is_fenced(caught.value)
+
+
+def test_the_refusal_of_a_file_is_known_too(gated: GatedEngines, keeper: Keeper, tmp_path: Path) -> None:
+    with closing(connect(tmp_path / "app.db")) as connection:
+        for statement in log_statements(1):
+            connection.execute(statement)
+        connection.execute(f"CREATE TRIGGER note AFTER INSERT ON t BEGIN INSERT INTO {LOG}(tbl) VALUES (1); END")
+        connection.execute(refusal_trigger(f"'the data of app.db {REFUSED}'"))
+        connection.execute("CREATE TRIGGER ours AFTER DELETE ON t BEGIN SELECT RAISE(ABORT, 'our own rule'); END")
+    move(keeper, "sqlite")
+    with pytest.raises(IntegrityError) as caught, gated.writing() as session:
+        session.execute(INSERT, {"id": 1, "name": "never"})
+    assert is_fenced(caught.value)
+    with closing(connect(tmp_path / "app.db")) as connection:
+        connection.execute(f"DROP TRIGGER {REFUSAL}")
+    with gated.writing() as session:
+        session.execute(INSERT, {"id": 1, "name": "kept"})
+    with pytest.raises(IntegrityError) as caught, gated.writing() as session:
+        session.execute(text("DELETE FROM t"))
+    assert not is_fenced(caught.value)
 
 
 # Threads

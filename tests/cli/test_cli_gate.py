@@ -43,6 +43,8 @@ def test_from_nothing_to_a_move(tmp_path: Path) -> None:
             }
         keeper.drain(0)
         assert liteshift(tmp_path, "show", "app.db.route").stdout.endswith("writes are held, but no longer\n")
+        keeper.drain(None)
+        assert liteshift(tmp_path, "show", "app.db.route").stdout.endswith("writes are held, until the move goes on\n")
         keeper.reopen()
     sqlite = liteshift(tmp_path, "create", "--active", "sqlite", "other.db.route")
     assert sqlite.stdout == "other.db.route: the application lives on sqlite\n"

@@ -24,6 +24,7 @@ from liteshift.app.engines import POOL, Engines, PoolSettings, make_engines, sid
 from liteshift.app.gate import Passage
 from liteshift.errors import UsageError
 from liteshift.route import SIDES, State, other
+from liteshift.sqlite.witnesses import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,15 +43,16 @@ log = logging.getLogger("liteshift.app")
 
 
 def is_fenced(error: BaseException) -> bool:
-    """Whether the fence on PostgreSQL refused a write: the application lives elsewhere, or is about to.
+    """Whether a write was refused because the application lives elsewhere, or is about to.
 
     Args:
-        error: SQLAlchemy's, or psycopg's.
+        error: SQLAlchemy's, or the driver's.
     """
     cause: Any = error.orig if isinstance(error, DBAPIError) else error
-    if getattr(cause, "sqlstate", None) != FENCED:
-        return False  # a read-only server or transaction has this code as well, but another origin
-    return cause.diag.schema_name == FENCE_SCHEMA or f"{FENCE_SCHEMA}." in (cause.diag.context or "")
+    if getattr(cause, "sqlstate", None) == FENCED:
+        # A read-only server or transaction has this code as well, but another origin.
+        return cause.diag.schema_name == FENCE_SCHEMA or f"{FENCE_SCHEMA}." in (cause.diag.context or "")
+    return getattr(cause, "sqlite_errorname", "").startswith("SQLITE_CONSTRAINT") and str(cause).endswith(REFUSED)
 
 
 class GatedEngines:

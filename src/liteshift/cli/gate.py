@@ -60,8 +60,9 @@ def _tell(keeper: Keeper, path: Path, route: Route, as_json: bool) -> None:
         return
     text = f"{path}: the application lives on {route.active}"
     if route.state is State.DRAINING:
-        left = (route.until or 0) - time.time()
-        text += f"; writes are held, {f'for {left:.1f} s more' if left > 0 else 'but no longer'}"
+        left = None if route.until is None else route.until - time.time()
+        term = "until the move goes on" if left is None else f"for {left:.1f} s more" if left > 0 else "but no longer"
+        text += f"; writes are held, {term}"
     if writers:
         text += f"; the gate is held by process {', '.join(map(str, writers))}"
     click.echo(text)

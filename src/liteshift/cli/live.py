@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ import click
 
 from liteshift.cli import options, proof, render, switched
 from liteshift.errors import DifferencesFound, Interrupted, LiteshiftError, UsageError
+from liteshift.keeper import Keeper
 from liteshift.live import begin, ending
 from liteshift.live.move import STATUS, Ends, Move
 from liteshift.live.run import run
@@ -266,23 +266,19 @@ def _opened(place: Workdir, source: str | None, path: Path, pause: float, as_jso
 
 
 @contextmanager
-def _keeper(page: Page) -> Iterator[Any]:
+def _keeper(page: Page) -> Iterator[Keeper | None]:
     if not page.gate:
         yield None
         return
-    with _keeper_of(page.gate) as keeper:
+    with Keeper(page.gate) as keeper:
         yield keeper
-
-
-def _keeper_of(gate: Path | str) -> Any:
-    return import_module("liteshift.keeper").Keeper(gate)
 
 
 def _first_page(
     place: Workdir, source: str | None, path: Path, choices: Choices, gate: Path | None, hooks: dict[str, str]
 ) -> Page:
     if gate is not None:
-        with _keeper_of(gate) as keeper:
+        with Keeper(gate) as keeper:
             route = keeper.establish("postgresql")
         if route.active != "postgresql":
             raise UsageError(

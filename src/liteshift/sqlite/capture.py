@@ -29,6 +29,7 @@ from liteshift.sqlite.witnesses import (
     LOG,
     NOTHING,
     REFUSAL,
+    REFUSED,
     STASH,
     Witnessed,
     after_triggers,
@@ -99,7 +100,7 @@ class SqliteCapture:
         Returns:
             The number of the last change that was kept; whoever has it has all.
         """
-        text = f"the data of {self._label} has moved to PostgreSQL, and writes are refused here"
+        text = f"the data of {self._label} {REFUSED}"
         with self._transaction():
             self._require()
             if not self._refusing():

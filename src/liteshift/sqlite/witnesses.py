@@ -130,6 +130,8 @@ def refusal_trigger(text: str) -> str:
 
 
 REFUSAL = "liteshift_refusal"
+REFUSED = "has moved to PostgreSQL, and writes are refused here"
+"""How the message ends that a refused writer gets."""
 
 
 def _replaced(table: Witnessed, condition: str) -> list[str]:

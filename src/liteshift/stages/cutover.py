@@ -87,6 +87,8 @@ def cut_over(
         passing(Stop.CUTOVER_COMPARED)
         pause.done("changed rows compared")
         last = control.last_values(bridge.plan)
+        if gate is not None:
+            gate.drain(None)  # once armed there is no way back to writers who would take us for dead
         bridge.capture.arm(bridge.plan, epoch=epoch, last=last)
         passing(Stop.CUTOVER_ARMED)
         pause.done("capture armed")

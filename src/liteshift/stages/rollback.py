@@ -52,6 +52,8 @@ def roll_back(
         passing(Stop.ROLLBACK_SEQUENCES)
         pause.done("sequences set")
         position = control.here()
+        if gate is not None:
+            gate.drain(None)  # once disarmed, nothing would keep what a writer who takes us for dead writes to the file
         capture.disarm(position=position)
         passing(Stop.ROLLBACK_DISARMED)
         pause.done("capture disarmed")
