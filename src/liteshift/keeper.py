@@ -96,9 +96,13 @@ class Keeper:
             raise Locked(f"{self._file.path}: the running writes ended too late to go on", hint="Try again.")
 
     def take(self, *, seconds: float) -> None:
-        """Hold writes for one who was killed past the point where the application could stay. Raises as `hold`."""
-        self.drain(None)
-        self.hold(seconds=seconds)
+        """Hold writes for one who was killed past the point where the application could stay where it was.
+
+        A route that is open is left alone: he had switched it. Raises as `hold`.
+        """
+        if self._file.read().state is State.DRAINING:
+            self.drain(None)
+            self.hold(seconds=seconds)
 
     def switch(self, side: str) -> None:
         """Let everything go on on a side, and let go of the gate; done already is fine.
