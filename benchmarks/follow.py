@@ -95,7 +95,7 @@ def prepared(url: str, names: list[str], folder: Path) -> None:
 def planned(origin: PostgresOrigin) -> Plan:
     """The plan, through a slot's snapshot."""
     with origin.moment() as (_, snapshot):
-        return prepare(snapshot, Choices(exclude=("liteshift.*",)))
+        return prepare(snapshot, Choices())
 
 
 @contextmanager
@@ -133,7 +133,8 @@ def follow_apart(url: str, name: str, token: str, folder: Path, core: str) -> di
 def receive(server: EmbeddedServer, name: str, end: str, folder: Path) -> float:
     """Seconds of pg_recvlogical, to a file."""
     started = time.monotonic()
-    command = [server.binaries / "pg_recvlogical", "-d", server.url().replace(server.password, ""), "-S", name]
+    command: list[str | Path] = [server.binaries / "pg_recvlogical", "-S", name]
+    command += ["-d", server.url().replace(server.password, "")]
     command += ["--start", "-f", folder / "received", "--endpos", end, "--no-loop"]
     command += ["-o", "proto_version=1", "-o", "publication_names=liteshift_publication"]
     subprocess.run(command, env={**os.environ, "PGPASSWORD": server.password}, check=True)

@@ -91,7 +91,7 @@ class Applier(Protocol):
         ...
 
     def forgive(self, table: str, key: Mapping[str, str | None] | None) -> None:
-        """Strike out one rejected row of a table, by its key; all of them without."""
+        """Strike out one rejected row of a table: by its key, any where that is empty; all of them without."""
         ...
 
     def commit(self, position: Lsn, *, token: str | None = None) -> None:

@@ -86,9 +86,7 @@ relations = st.builds(
     st.builds(Name, names, names),
     st.sampled_from(Identity),
     st.lists(
-        st.builds(
-            RelationColumn, names, st.integers(0, 2**32 - 1), st.integers(-(2**31), 2**31 - 1), st.booleans()
-        ),
+        st.builds(RelationColumn, names, st.integers(0, 2**32 - 1), st.integers(-(2**31), 2**31 - 1), st.booleans()),
         max_size=6,
     ).map(tuple),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ class Live:
         with psycopg.connect(self.url, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
+
+    def save(self, path: Path) -> None:
+        """Write it down for another process."""
+        path.write_bytes(pickle.dumps((self.url, self.target.path, self.plan)))
 
     @contextmanager
     def following(self) -> Iterator[Follower]:
@@ -77,3 +82,11 @@ def copied(url: str, path: Path, schema: str, choices: Choices | None = None) ->
         staging.seal()
         staging.publish()
     return Live(url, origin, target, plan)
+
+
+def follow_for_ever(saved: Path) -> None:
+    """Follow as another process, which is killed."""
+    url, path, plan = pickle.loads(saved.read_bytes())  # noqa: S301 - our own
+    with Live(url, PostgresOrigin(url), SqliteTarget(path), plan).following() as follower:
+        while True:
+            follower.step(1)

@@ -99,7 +99,7 @@ class SqliteApplier:
             rejected.add(self._connection, reject)
 
     def forgive(self, table: str, key: Mapping[str, str | None] | None) -> None:
-        """Strike out one rejected row of a table, by its key; all of them without."""
+        """Strike out one rejected row of a table: by its key, any where that is empty; all of them without."""
         with explained(self._label):
             rejected.strike(self._connection, table, key)
 

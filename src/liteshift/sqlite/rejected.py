@@ -32,12 +32,12 @@ def add(connection: dbapi.Connection, reject: Reject) -> None:
 
 
 def strike(connection: dbapi.Connection, source: str, key: Mapping[str, str | None] | None) -> None:
-    """Strike out one of a table's by its key; all of them without."""
+    """Strike out one of a table's by its key, any of them where the table has no key; all of them without."""
     if key is None:
         connection.execute(f"DELETE FROM {TABLE} WHERE source = ?", (source,)).close()  # noqa: S608 - our own name
         return
-    one = f"SELECT id FROM {TABLE} WHERE source = ? AND key = ? LIMIT 1"  # noqa: S608 - our own name
-    connection.execute(f"DELETE FROM {TABLE} WHERE id IN ({one})", (source, _text(key))).close()  # noqa: S608
+    one = f"SELECT id FROM {TABLE} WHERE source = ? AND (key = ? OR ?) ORDER BY id LIMIT 1"  # noqa: S608
+    connection.execute(f"DELETE FROM {TABLE} WHERE id IN ({one})", (source, _text(key), not key)).close()  # noqa: S608
 
 
 def read(connection: dbapi.Connection) -> list[Reject]:

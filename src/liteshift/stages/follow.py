@@ -341,9 +341,8 @@ class Follower:
         self._forgive(route, before)
         try:
             if UNCHANGED in new:
-                at = new.index(UNCHANGED)
-                column = route.relation.columns[at].name
-                raise Uncarried(column, "its value did not come again: write it anew on the source")
+                column = route.relation.columns[new.index(UNCHANGED)].name
+                raise route.fault(new) or Uncarried(column, "its value did not come again: write it anew on the source")
             self._work.add(route, route.insert, route.values(new))
         except Uncarried as error:
             self._lose(route, new, error)

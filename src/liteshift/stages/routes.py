@@ -164,7 +164,8 @@ class Route:
         """How a rejected row is known; rows without a key have none, and are only counted."""
         return self.key(fields) if self._identity else {}
 
-    def _explained(self, fields: Fields) -> Uncarried:
+    def fault(self, fields: Fields) -> Uncarried | None:
+        """Which of the values that are there can't be carried; None where all can."""
         for at, column, own in self._read:
             text = fields[at]
             if isinstance(text, str):
@@ -172,7 +173,12 @@ class Route:
                     own(text)
                 except Unrepresentable as error:
                     return Uncarried(column.source, str(error))
-        raise AssertionError("a row was refused for no reason")
+        return None
+
+    def _explained(self, fields: Fields) -> Uncarried:
+        fault = self.fault(fields)
+        assert fault is not None  # noqa: S101 - one of them has just been refused
+        return fault
 
     def _insert(self) -> Statement:
         names = ", ".join(quote(column.target) for _, column in self._stored)
