@@ -34,7 +34,6 @@ SESSION = {
 }
 _KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 _GOING_DOWN = ("57P01", "57P02", "57P03")  # shut down, crashed, starting up
-_NO_RIGHT = "42501"
 _REPLICATION_HINT = (
     "Give the role the right, ALTER ROLE ... REPLICATION (on a managed server its own role for this, such as"
     " rds_replication), and see that pg_hba.conf lets it in."
@@ -109,7 +108,11 @@ def _connect(info: str, settings: Mapping[str, str], **more: Any) -> psycopg.Con
     try:
         connection = psycopg.connect(info, autocommit=True, prepare_threshold=None, **more)
     except psycopg.OperationalError as error:
-        hint = _REPLICATION_HINT if error.sqlstate == _NO_RIGHT or "replication" in str(error) else _hint(str(error))
+        hint = (
+            _REPLICATION_HINT
+            if "wal sender" in str(error).lower() or "replication" in str(error)
+            else _hint(str(error))
+        )
         raise NoConnection(f"no connection to {label(info)}: {_reason(error)}", hint=hint) from None
     try:
         _lift_timeout(connection)
