@@ -261,6 +261,10 @@ fn liteshift_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(decode, module)?)?;
     module.add_function(wrap_pyfunction!(knows, module)?)?;
     module.add_function(wrap_pyfunction!(crate::drain::drain, module)?)?;
+    module.add_class::<crate::verify::Digest>()?;
+    module.add_function(wrap_pyfunction!(crate::verify::encodes, module)?)?;
+    module.add_function(wrap_pyfunction!(crate::sqlite::sqlite_names, module)?)?;
+    module.add_function(wrap_pyfunction!(crate::sqlite::offer, module)?)?;
     for (name, exception) in [
         ("Refused", module.py().get_type::<Refused>()),
         ("Disordered", module.py().get_type::<Disordered>()),

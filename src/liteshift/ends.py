@@ -51,12 +51,15 @@ class Snapshot(Protocol):
 
     def binary(
         self, table: Name, columns: Sequence[tuple[str, str]], *, with_children: bool, order: Sequence[str] = ()
-    ) -> Generator[bytes]:
+    ) -> Generator[bytes, None, int]:
         """Every row in COPY's binary format, as one stream that is cut anywhere; closing it early is harmless.
 
         Args:
             columns: each column and the SQL expression for it, as `codec.copy_binary` has it.
             order: the columns to sort by; without, as the heap has them.
+
+        Returns:
+            How many rows the server says it sent.
         """
         ...
 
@@ -209,8 +212,38 @@ class Staging(Protocol):
         """Every row of the sealed file."""
         ...
 
+    def digest(self, table: str, columns: Sequence[str], into: Digest) -> bool:
+        """See `Rows.digest`."""
+        ...
+
     def publish(self) -> None:
         """Put the sealed file in its place, whole and at once."""
+        ...
+
+
+class Digest(Protocol):
+    """What the native core makes of a table's rows, one side at a time or both at once."""
+
+    @property
+    def number(self) -> int:
+        """What SQLite knows it by."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether it takes no more of the target's rows: they are not equal, or nobody wants to know any more."""
+        ...
+
+    def feed(self, piece: bytes) -> int:
+        """Take a piece of the source's COPY; how many rows have come.
+
+        Raises:
+            ValueError: it is no COPY.
+        """
+        ...
+
+    def end(self) -> None:
+        """Take no more of the target's rows."""
         ...
 
 
@@ -219,6 +252,10 @@ class Rows(Protocol):
 
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
         """Every row."""
+        ...
+
+    def digest(self, table: str, columns: Sequence[str], into: Digest) -> bool:
+        """Put every row into a digest, in whatever thread this is called; whether all went in."""
         ...
 
 

@@ -68,6 +68,7 @@ class VerifiedTable:
         rejected: source rows that can't be carried, and so are not missed.
         differences: the rows that differ; not more than were asked for.
         more: whether there are more of them.
+        road: who compared the rows: `native` where the native core found them equal, else `python`.
     """
 
     source: str
@@ -78,6 +79,7 @@ class VerifiedTable:
     differences: tuple[Difference, ...]
     more: bool
     seconds: float
+    road: str
 
     @property
     def equal(self) -> bool:

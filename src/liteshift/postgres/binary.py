@@ -21,10 +21,13 @@ _LOOK = 0.1  # seconds
 _ENDED = -1
 
 
-def binary_copy(connection: psycopg.Connection[Any], query: bytes) -> Generator[bytes]:
+def binary_copy(connection: psycopg.Connection[Any], query: bytes) -> Generator[bytes, None, int]:
     """The stream of a `COPY … TO STDOUT (FORMAT binary)`, cut anywhere.
 
     Whoever closes the generator early cancels the COPY; the transaction goes on.
+
+    Returns:
+        How many rows the server says it sent.
 
     Raises:
         psycopg.Error: what the server, or the connection, says.
@@ -44,15 +47,18 @@ def binary_copy(connection: psycopg.Connection[Any], query: bytes) -> Generator[
         if pgconn.status == pq.ConnStatus.OK:
             connection.execute("ROLLBACK TO SAVEPOINT binary_copy")
         raise
-    failure = None
+    failure, sent = None, -1
     while answer := pgconn.get_result():
-        if answer.status == pq.ExecStatus.FATAL_ERROR:
+        if answer.status == pq.ExecStatus.COMMAND_OK:
+            sent = answer.command_tuples or 0
+        elif answer.status == pq.ExecStatus.FATAL_ERROR:
             failure = answer
     if pgconn.status != pq.ConnStatus.OK:
         raise psycopg.OperationalError(pgconn.get_error_message())
     if failure is not None:
         raise psycopg.errors.error_from_result(failure)
     connection.execute("ROLLBACK TO SAVEPOINT binary_copy")  # it wrote nothing, and this takes back the setting
+    return sent
 
 
 def _pieces(pgconn: pq.abc.PGconn) -> Iterator[bytes]:

@@ -97,7 +97,7 @@ class PostgresSnapshot:
 
     def binary(
         self, table: Name, columns: Sequence[tuple[str, str]], *, with_children: bool, order: Sequence[str] = ()
-    ) -> Generator[bytes]:
+    ) -> Generator[bytes, None, int]:
         """Every row in COPY's binary format, as one stream that is cut anywhere; closing it early is harmless."""
         query = sql.SQL("COPY /* liteshift */ (SELECT {} FROM {} {}{}) TO STDOUT (FORMAT binary)").format(
             sql.SQL(", ").join(sql.SQL(text).format(sql.Identifier(name)) for name, text in columns),

@@ -9,7 +9,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-from liteshift.ends import Unbuilt, Value
+from liteshift.ends import Digest, Unbuilt, Value
 from liteshift.errors import LiteshiftError, NotFit
 from liteshift.position import Lsn
 from liteshift.quoting import quote
@@ -17,6 +17,7 @@ from liteshift.reports import Reject
 from liteshift.sqlite import rejected, state
 from liteshift.sqlite.build import build, site
 from liteshift.sqlite.connect import connect
+from liteshift.sqlite.digest import digest, offer
 from liteshift.sqlite.faults import explained, os_error
 from liteshift.sqlite.functions import register
 from liteshift.sqlite.library import dbapi
@@ -162,9 +163,19 @@ class SqliteStaging:
 
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
         """Every row of the sealed file, read from it as anyone would."""
-        with closing(connect(self._staged, preset="durable", read_only=True)) as connection:
-            connection.execute(SCAN_CACHE).close()
+        with self._reading() as connection:
             yield from scan(connection, table, columns)
+
+    def digest(self, table: str, columns: Sequence[str], into: Digest) -> bool:
+        """Put every row of the sealed file into a digest; whether all went in."""
+        offer()
+        with self._reading() as connection:
+            return digest(connection, table, columns, into)
+
+    def _reading(self) -> closing[dbapi.Connection]:
+        connection = connect(self._staged, preset="durable", read_only=True)
+        connection.execute(SCAN_CACHE).close()
+        return closing(connection)
 
     def publish(self) -> None:
         """Put the sealed file in its place, whole and at once.

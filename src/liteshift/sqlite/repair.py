@@ -11,6 +11,7 @@ from liteshift.ends import Value
 from liteshift.errors import LiteshiftError, NotInitialised
 from liteshift.quoting import quote
 from liteshift.sqlite.connect import connect
+from liteshift.sqlite.digest import offer
 from liteshift.sqlite.faults import explained, os_error
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.scan import SqliteReading
@@ -30,6 +31,7 @@ def repairing(path: Path, label: str, undo: Path) -> Iterator[SqliteRepairing]:
     """
     if not path.exists():
         raise NotInitialised(f"there is no file {label}", hint="Make it with: liteshift migrate SOURCE TARGET")
+    offer()
     # Rows are replaced one table after the other: in between, foreign keys may point nowhere and must not cascade.
     connection = connect(path, preset="durable", create=False, foreign_keys=False, busy_timeout=BUSY_MILLISECONDS)
     with explained(label), closing(connection):

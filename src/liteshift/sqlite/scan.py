@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 
-from liteshift.ends import Value
+from liteshift.ends import Digest, Value
 from liteshift.errors import NotInitialised
 from liteshift.quoting import quote
+from liteshift.sqlite.digest import digest
 from liteshift.sqlite.library import dbapi
 
 SCAN_CACHE = "PRAGMA cache_size=-2000"
@@ -32,6 +33,10 @@ class SqliteReading:
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
         """Every row."""
         return scan(self._connection, table, columns)
+
+    def digest(self, table: str, columns: Sequence[str], into: Digest) -> bool:
+        """Put every row into a digest; whether all went in."""
+        return digest(self._connection, table, columns, into)
 
     def rows_of(
         self, table: str, columns: Sequence[str], key: Sequence[str], keys: Sequence[Sequence[Value]]

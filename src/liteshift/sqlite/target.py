@@ -15,6 +15,7 @@ from liteshift.sqlite.apply import SqliteApplier, applying
 from liteshift.sqlite.backup import create
 from liteshift.sqlite.capture import SqliteCapture, capture
 from liteshift.sqlite.connect import connect
+from liteshift.sqlite.digest import offer
 from liteshift.sqlite.faults import explained, os_error
 from liteshift.sqlite.library import VERSION, wal_reset_bug
 from liteshift.sqlite.load import SIDECARS, SqliteStaging
@@ -62,6 +63,7 @@ class SqliteTarget:
         """
         if not self.path.exists():
             raise NotInitialised(f"there is no file {self.label}", hint="Make it with: liteshift migrate SOURCE TARGET")
+        offer()
         with explained(self.label), closing(connect(self.path, preset="durable", read_only=True)) as connection:
             connection.execute(SCAN_CACHE).close()
             connection.execute("BEGIN").close()

@@ -1,7 +1,8 @@
 """Compares every row on both sides, by value and in no order, in memory that does not grow with the table.
 
-What SQLite holds is rendered back into the very line that PostgreSQL's COPY sends. The lines' hashes are summed per
-bucket, where order does not matter; only where the sums differ are rows looked at one by one.
+Where the native core finds both sides of a table equal, they are. Else what SQLite holds is rendered back into the very
+line that PostgreSQL's COPY sends. The lines' hashes are summed per bucket, where order does not matter; only where the
+sums differ are rows looked at one by one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from liteshift.ends import Rows, Snapshot, Value
 from liteshift.plan import Plan, TablePlan
 from liteshift.progress import Progress, Step
 from liteshift.reports import Difference, Verdict, VerifiedTable
+from liteshift.stages.digest import equal_rows
 
 _BUCKETS = 1 << 14
 _MASK = _BUCKETS - 1
@@ -80,7 +82,13 @@ class Comparison:
 
     def run(self, limit: int) -> VerifiedTable:
         """Compare; tell no more than so many differing rows."""
-        started = time.monotonic()
+        started, name = time.monotonic(), str(self._table.source)
+        count = equal_rows(self._snapshot, self._rows, self._table, self._tell)
+        if count is not None:
+            self._progress(Step("verify", name, count, count))
+            return VerifiedTable(
+                name, self._table.target, count, count, 0, (), False, time.monotonic() - started, "native"
+            )
         source, target = self._sum(self._source()), self._sum(self._target())
         suspect = {at for at in range(_BUCKETS) if source.buckets[at] != target.buckets[at]}
         rejected, differences, more = 0, list[Difference](), False
@@ -89,9 +97,9 @@ class Comparison:
             chosen = set(sorted(suspect)[: max(1, self._room() * _BUCKETS // max(source.count, target.count))])
             more = len(chosen) < len(suspect)
             differences = self._look_closely(chosen, others_differ=more)
-        self._progress(Step("verify", str(self._table.source), source.count, source.count))
+        self._progress(Step("verify", name, source.count, source.count))
         return VerifiedTable(
-            source=str(self._table.source),
+            source=name,
             target=self._table.target,
             source_rows=source.count,
             target_rows=target.count,
@@ -99,7 +107,12 @@ class Comparison:
             differences=tuple(differences[:limit]),
             more=more or len(differences) > limit,
             seconds=time.monotonic() - started,
+            road="python",
         )
+
+    def _tell(self, rows: int) -> None:
+        total = self._table.rows
+        self._progress(Step("verify", str(self._table.source), rows, total if total >= 0 else None))
 
     def _room(self) -> int:
         """How many rows to look at one by one: fewer where they are large."""
@@ -115,12 +128,12 @@ class Comparison:
             yield line_of(codecs, row)
 
     def _sum(self, lines: Iterator[Line]) -> Sums:
-        sums, name, total = Sums(), str(self._table.source), self._table.rows
+        sums = Sums()
         add = sums.add
         for line in lines:
             add(line)
             if sums.count % _TELL_EVERY == 0:
-                self._progress(Step("verify", name, sums.count // 2, total if total >= 0 else None))
+                self._tell(sums.count // 2)
         return sums
 
     def _without_rejected(self, suspect: set[int], target: Sums) -> tuple[int, set[int]]:
