@@ -32,6 +32,7 @@ from liteshift.codec.values import Unrepresentable, codec
 from liteshift.plan import Choices, Plan, Profile, TablePlan
 from liteshift.postgres.connect import connect
 from liteshift.postgres.schema import read_catalog
+from liteshift.sqlite.digest import digest, offer
 from liteshift.sqlite.functions import register
 from liteshift.sqlite.library import dbapi
 from liteshift.translate.planner import make_plan
@@ -710,7 +711,10 @@ def check(oracle: Oracle, sample: Sample, values: list[str]) -> None:
             rows.append(row)
             carried.append(line)
         if native.CORE is not None:
-            check_native(oracle.binary(sample.type, table), table, lines)
+            streams = oracle.binary(sample.type, table)
+            check_native(streams, table, lines)
+            kept = set(carried)
+            check_digest([stream for stream, line in zip(streams, lines, strict=True) if line in kept], table, rows)
         stored = _through_sqlite(table, rows)
         for row, there, line in zip(rows, stored, carried, strict=True):
             assert repr(there[1]) == repr(row[1]), f"{profile}: SQLite changed what {line[:80]!r} became"
@@ -736,13 +740,37 @@ def check_native(streams: list[bytes], table: TablePlan, lines: list[bytes]) -> 
         assert repr(found) == repr(expected), f"{line[:80]!r} as {table.columns[1].form}"
 
 
+def check_digest(streams: list[bytes], table: TablePlan, rows: list[tuple[SqliteValue, ...]]) -> None:
+    """What SQLite holds is encoded back into the very bytes that the server sent."""
+    if not rows:
+        return
+    forms = [column.form for column in table.columns]
+    made = native.CORE.Digest([form if native.CORE.encodes(form) else codec(form).to_pg for form in forms])
+    head, end = streams[0][:19], streams[0][-2:]
+    made.feed(b"".join([head, *(stream[19:-2] for stream in streams), end]))
+    offer()
+    with closing(_filled(table, rows)) as connection:
+        equal = digest(connection, table.target, [column.target for column in table.columns], made) and made.finish()[2]
+    if not equal:
+        assert len(rows) > 1, f"{rows[0][1]!r} as {forms[1]} is not encoded back"
+        half = len(rows) // 2
+        check_digest(streams[:half], table, rows[:half])
+        check_digest(streams[half:], table, rows[half:])
+        raise AssertionError(f"rows as {forms[1]} are encoded back one by one, but not together")
+
+
 def _through_sqlite(table: TablePlan, rows: list[tuple[SqliteValue, ...]]) -> list[tuple[SqliteValue, ...]]:
     """The rows as a real table made by the plan's statement holds them, its checks switched on."""
-    with closing(dbapi.connect(":memory:")) as connection:
-        register(connection)
-        connection.execute(table.create)
-        connection.executemany(f'INSERT INTO "{table.target}" VALUES (?, ?)', rows)
+    with closing(_filled(table, rows)) as connection:
         return connection.execute(f'SELECT * FROM "{table.target}" ORDER BY id').fetchall()
+
+
+def _filled(table: TablePlan, rows: list[tuple[SqliteValue, ...]]) -> dbapi.Connection:
+    connection = dbapi.connect(":memory:", isolation_level=None)
+    register(connection)
+    connection.execute(table.create)
+    connection.executemany(f'INSERT INTO "{table.target}" VALUES (?, ?)', rows)
+    return connection
 
 
 @pytest.fixture(scope="module")

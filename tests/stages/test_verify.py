@@ -1,4 +1,4 @@
-"""verify finds every kind of difference; repair mends it, and can be taken back."""
+"""verify finds every kind of difference, with and without the native core; repair mends it, and can be taken back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from liteshift import migration
+from liteshift import migration, native
 from liteshift.errors import DifferencesFound, Locked
 from liteshift.plan import Choices
 from liteshift.postgres.snapshot import PostgresSource
@@ -61,6 +61,10 @@ FAULTS = [
     ("UPDATE kept SET j = '{\"a\": 1}' WHERE id = 1", "kept", ["different"]),
     ("UPDATE kept SET j = '1' WHERE id = 2", "kept", ["different"]),
     ("UPDATE kept SET j = NULL WHERE id = 3", "kept", ["different"]),
+    ("UPDATE kept SET j = CAST(j AS BLOB) WHERE id = 1", "kept", ["different"]),
+    ("UPDATE kept SET t = CAST(t AS BLOB) WHERE id = 1", "kept", ["different"]),
+    ("UPDATE kept SET i = 'x' WHERE id = 1", "kept", ["different"]),
+    ("UPDATE kept SET i = i + 0.5 WHERE id = 2", "kept", ["different"]),
     ("UPDATE kept SET a = '[1]' WHERE id = 1", "kept", ["different"]),
     ("UPDATE kept SET ok = 0 WHERE id = 1", "kept", ["different"]),
     ("UPDATE kept SET c = 'ab' WHERE id = 1", "kept", ["different"]),
@@ -72,6 +76,16 @@ FAULTS = [
     ("UPDATE keyless SET b = 3 WHERE a = 'y'", "keyless", ["missing", "extra"]),
     ("UPDATE keyless SET a = '' WHERE a IS NULL", "keyless", ["missing", "extra"]),
 ]
+
+
+@pytest.fixture(autouse=True, params=["native", "python"])
+def road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who compares the rows first; the verdict is the same."""
+    if request.param == "python":
+        monkeypatch.setattr(native, "CORE", None)
+    elif native.CORE is None:
+        pytest.skip("the native core is not installed")
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +118,17 @@ def _spoil(path: Path, *statements: str) -> None:
         connection.execute("PRAGMA ignore_check_constraints=ON")
         for statement in statements:
             connection.execute(statement)
+
+
+def test_equal_rows_are_found_equal_by_the_road_that_was_chosen(moved: tuple[str, Path], road: str) -> None:
+    database, path = moved
+    verdict = _verify(database, path)
+    assert verdict.equal
+    assert {table.target: (table.source_rows, table.target_rows, table.road) for table in verdict.tables} == {
+        "kept": (3, 3, road),
+        "keyless": (4, 4, road),
+        "child": (2, 2, road),
+    }
 
 
 @pytest.mark.parametrize(("fault", "table", "kinds"), FAULTS, ids=[fault for fault, _, _ in FAULTS])

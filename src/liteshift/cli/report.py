@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.padding import Padding
+from rich.text import Text
 
 from liteshift.cli.render import cell, size, table
 from liteshift.plan import Finding, Plan, Severity, TablePlan
@@ -76,16 +77,14 @@ def print_findings(out: Console, findings: tuple[Finding, ...]) -> None:
 def print_report(out: Console, report: MigrateReport) -> None:
     """What a move did."""
     out.print()
-    done = table("table", ">rows", ">rejected", ">seconds", ">rows/s", "copied by", "verified")
+    done = table("table", ">rows", ">rejected", ">seconds", ">rows/s", "copied by", "verified", "by")
     verified = {item.source: item for item in report.verdict.tables}
     for item in report.copied:
         rate = f"{item.rows / item.seconds:,.0f}" if item.seconds > 0 else ""
         verdict = verified[item.source]
         numbers = (f"{item.rows:,}", f"{item.rejected:,}", f"{item.seconds:.2f}", rate)
-        road = "the native core" if item.road == "native" else "Python"
-        done.add_row(
-            cell(item.source), *numbers, cell(road), cell(_verdict(verdict), "green" if verdict.equal else "bold red")
-        )
+        style = "green" if verdict.equal else "bold red"
+        done.add_row(cell(item.source), *numbers, _road(item.road), cell(_verdict(verdict), style), _road(verdict.road))
     out.print(done)
     if report.plan.views:
         names = ", ".join(view.target for view in report.plan.views)
@@ -107,10 +106,11 @@ def print_report(out: Console, report: MigrateReport) -> None:
 
 def print_verdict(out: Console, verdict: Verdict) -> None:
     """What verify found."""
-    found = table("table", ">rows there", ">rows here", "verdict")
+    found = table("table", ">rows there", ">rows here", "verdict", "by")
     for item in verdict.tables:
         style = "green" if item.equal else "bold red"
-        found.add_row(cell(item.source), f"{item.source_rows:,}", f"{item.target_rows:,}", cell(_verdict(item), style))
+        numbers = (f"{item.source_rows:,}", f"{item.target_rows:,}")
+        found.add_row(cell(item.source), *numbers, cell(_verdict(item), style), _road(item.road))
     out.print(found)
     print_differences(out, verdict)
     word = "equal" if verdict.equal else "NOT equal"
@@ -133,6 +133,10 @@ def print_differences(out: Console, verdict: Verdict) -> None:
 
 def _value(text: str | None) -> str:
     return "NULL" if text is None else repr(text if len(text) <= 200 else text[:200] + "…")
+
+
+def _road(road: str) -> Text:
+    return cell("the native core" if road == "native" else "Python")
 
 
 def _verdict(item: VerifiedTable) -> str:

@@ -282,7 +282,10 @@ def _json_from_pg(text: str) -> SqliteValue:
 
 def _json_to_pg(value: SqliteValue) -> str:
     if isinstance(value, bytes):
-        return value.decode()
+        text = value.decode()
+        if not isinstance(_json_from_pg(text), bytes):
+            raise ValueError(f"no blob expected, found {value!r}")
+        return text
     return str(value) if isinstance(value, int) else _text(value)
 
 
