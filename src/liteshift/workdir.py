@@ -14,6 +14,7 @@ from pathlib import Path
 from liteshift.errors import LiteshiftError, Locked
 from liteshift.logbook import Logbook
 
+_LOCK = "LITESHIFT_LOCK"
 _PATIENCE = 1.0  # seconds; whoever only looks whether the lock is taken holds it for a moment
 
 
@@ -42,6 +43,7 @@ class Workdir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock: int | None = None
         self.logbook = Logbook(path / "logbook.json")
 
     @classmethod
@@ -57,7 +59,9 @@ class Workdir:
             Locked: another one does.
         """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        descriptor = self._inherited()
+        if descriptor is None:
+            descriptor = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
             deadline = time.monotonic() + _PATIENCE
             while not _lock(descriptor, fcntl.LOCK_EX):
@@ -67,9 +71,29 @@ class Workdir:
                         hint="Ask it for what you want (liteshift status, cutover, rollback, abort), or end it first.",
                     )
                 time.sleep(0.02)
+            self._lock = descriptor
             yield
         finally:
+            self._lock = None
             os.close(descriptor)
+
+    def bequeath(self) -> None:
+        """Let the program that takes our place in this process keep the lock."""
+        if self._lock is not None:
+            os.set_inheritable(self._lock, True)
+            os.environ[_LOCK] = str(self._lock)
+
+    def _inherited(self) -> int | None:
+        """The lock that the program before us in this process had."""
+        found = os.environ.pop(_LOCK, "")
+        if not found.isdigit():
+            return None
+        try:
+            same = os.path.samestat(os.fstat(int(found)), (self.path / "lock").stat())
+        except OSError:
+            return None
+        os.set_inheritable(int(found), False)
+        return int(found) if same else None
 
     def is_run(self) -> bool:
         """Whether a process runs this move just now."""

@@ -88,6 +88,7 @@ def move_live(
                 )
             if not chosen:
                 del os.environ["LITESHIFT_SQLITE"]
+                place.bequeath()
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os.execv(sys.executable, [sys.executable, "-m", "liteshift", *sys.argv[1:]])  # noqa: S606 - no shell

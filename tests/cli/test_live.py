@@ -1,0 +1,236 @@
+"""The live move as it is typed: every verb, every phase, and what it answers where it can't."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from tests.interrupt.walk import SCHEMA, Mover, leftovers, rows, write
+
+from liteshift.keeper import Keeper
+from liteshift.phases import Phase
+from liteshift.sqlite.connect import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Operator:
+    """Who types."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._environment = {**os.environ, "LITESHIFT_SOURCE": url, "PYTHONUNBUFFERED": "1"}
+        self._folder = folder
+
+    def types(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "liteshift", *words]
+        return subprocess.run(
+            command, env=self._environment, cwd=self._folder, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    def gets(self, *words: str) -> dict[str, Any]:
+        """The last line of what a command answers as JSON."""
+        done = self.types(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+
+@pytest.fixture
+def moved(database: str, tmp_path: Path) -> Iterator[tuple[str, Mover, Operator]]:
+    """A live move that follows, without a gate."""
+    with psycopg.connect(database, autocommit=True) as source:
+        source.execute(SCHEMA.encode())
+    mover = Mover(database, tmp_path, gate=False)
+    mover.start()
+    try:
+        mover.until(Phase.FOLLOWING)
+        yield database, mover, Operator(database, tmp_path)
+    finally:
+        mover.close()
+
+
+def test_the_whole_way_as_it_is_typed(moved: tuple[str, Mover, Operator]) -> None:
+    url, mover, operator = moved
+    write(url, "postgresql", "one", 35)
+    assert operator.gets("verify", "app.db")["tables"][0]["differences"] == []
+    status = operator.gets("status", "app.db")
+    assert (status["phase"], status["running"]) == ("following", True)
+    assert status["held_bytes"] is not None
+    assert "cutover" in status["next"]
+
+    proof = operator.gets("cutover", "--yes", "app.db")
+    assert (proof["kind"], proof["epoch"], proof["held"]) == ("cutover", 1, None)
+    assert len(proof["token"]) == 32
+    assert proof["verified_rows"] >= 250
+    assert [name for name, _ in proof["steps"]][-1] == "application switched"
+    page = (mover.workdir.path / "cutover-1.html").read_text()
+    assert proof["token"] in page
+    assert "<script" not in page
+
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="has moved to SQLite"):
+        write(url, "postgresql", "refused", 35)
+    write(mover.file, "sqlite", "two", 35)
+    assert operator.gets("verify", "app.db")["tables"][0]["differences"] == []
+    assert rows(url) == rows(mover.file)
+
+    refused = operator.types("abort", "--yes", "app.db")
+    assert refused.returncode == 2
+    assert "rollback" in refused.stderr
+
+    back = operator.gets("rollback", "--yes", "app.db")
+    assert (back["kind"], back["epoch"]) == ("rollback", 2)
+    assert back["captured"] > 0
+    assert back["refused"] == 1
+    write(url, "postgresql", "three", 35)
+    assert operator.gets("cutover", "--yes", "--skip-backup", "app.db")["epoch"] == 3
+    write(mover.file, "sqlite", "four", 35)
+
+    ended = operator.gets("finalize", "--yes", "app.db")
+    assert ended["phase"] == "finalized"
+    assert leftovers(url) == []
+    with closing(connect(mover.file)) as file:
+        assert file.execute("SELECT name FROM sqlite_schema WHERE name LIKE 'liteshift%'").fetchall() == []
+        found = file.execute("SELECT token FROM entry WHERE token NOT LIKE 'old%' ORDER BY id").fetchall()
+    assert found == [("one",), ("two",), ("three",), ("four",)]
+    status = operator.gets("status", "app.db")
+    assert (status["cleared"], status["next"]) == (True, "")
+    assert operator.types("finalize", "--yes", "app.db").returncode == 2
+
+
+def test_aborted_it_leaves_nothing_on_the_source(moved: tuple[str, Mover, Operator]) -> None:
+    url, mover, operator = moved
+    assert leftovers(url)
+    done = operator.types("abort", "--yes", "app.db")
+    assert done.returncode == 0, done.stderr
+    assert "the slot" in done.stdout
+    assert leftovers(url) == []
+    write(url, "postgresql", "on", 35)
+    assert mover.file.exists()
+
+
+def test_interrupted_it_can_be_gone_on_with_and_a_single_verb_needs_no_runner(
+    moved: tuple[str, Mover, Operator],
+) -> None:
+    url, mover, operator = moved
+    assert mover._process is not None
+    while operator.gets("status", "app.db")["now"].get("position") is None:
+        time.sleep(0.05)
+    mover._process.send_signal(signal.SIGTERM)
+    assert mover._process.wait(60) == 16
+    assert "abort" in mover.log.read_text()
+    status = operator.gets("status", "app.db")
+    assert (status["phase"], status["running"]) == ("following", False)
+    assert "follows on" in status["resume"]
+
+    write(url, "postgresql", "meanwhile", 35)
+    assert operator.gets("cutover", "--yes", "app.db")["compared_keys"] == 0
+    write(mover.file, "sqlite", "here", 35)
+    assert operator.gets("rollback", "--yes", "app.db")["captured"] > 0
+    assert rows(url) == rows(mover.file)
+    assert operator.types("abort", "--yes", "app.db").returncode == 0
+    assert leftovers(url) == []
+
+
+def test_a_second_one_is_refused(moved: tuple[str, Mover, Operator]) -> None:
+    _, _, operator = moved
+    second = operator.types("migrate", "--live", "app.db")
+    assert second.returncode == 11
+    assert "another process runs the move" in second.stderr
+
+
+def test_without_a_yes_nobody_is_moved_unasked(moved: tuple[str, Mover, Operator]) -> None:
+    _, mover, operator = moved
+    for verb in ("cutover", "abort", "finalize", "rollback"):
+        assert operator.types(verb, "app.db").returncode == 2
+    assert mover.phase() is Phase.FOLLOWING
+
+
+def test_where_nothing_was_begun_it_says_so(database: str, tmp_path: Path) -> None:
+    operator = Operator(database, tmp_path)
+    for words in (["status", "app.db"], ["cutover", "--yes", "app.db"], ["abort", "--yes", "app.db"]):
+        done = operator.types(*words)
+        assert done.returncode == 10, done.stderr
+        assert "migrate --live" in done.stderr
+
+
+def test_a_row_that_differs_stops_the_cutover_and_nothing_has_changed(moved: tuple[str, Mover, Operator]) -> None:
+    url, mover, operator = moved
+    with closing(connect(mover.file)) as file:
+        file.execute("UPDATE customer SET name = 'changed behind our back' WHERE id = 3")
+    done = operator.types("cutover", "--yes", "app.db")
+    assert done.returncode == 14, done.stderr
+    assert "not equal" in done.stderr
+    assert mover.phase() is Phase.FOLLOWING
+    write(url, "postgresql", "goes on", 35)
+
+
+def test_a_write_that_does_not_end_undoes_the_cutover(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as source:
+        source.execute(SCHEMA.encode())
+    mover = Mover(database, tmp_path)
+    with Keeper(mover.route) as keeper:
+        keeper.establish("postgresql")
+        mover.start()
+        try:
+            mover.until(Phase.FOLLOWING)
+            operator = Operator(database, tmp_path)
+            operator.gets("cutover", "--yes", "--skip-backup", "app.db")
+            operator.gets("rollback", "--yes", "app.db")
+            operator.gets("verify", "app.db")
+            with psycopg.connect(database) as foreign:  # it knows no gate
+                foreign.execute("UPDATE customer SET name = 'slow' WHERE id = 1")
+                done = operator.types("cutover", "--yes", "--pause", "0.5", "app.db")
+            assert done.returncode == 11, done.stderr
+            assert "is still writing to public.customer" in done.stderr
+            assert keeper.route().active == "postgresql"
+            assert keeper.route().state == "open"
+            write(database, "postgresql", "goes on", 35)
+            assert operator.gets("cutover", "--yes", "app.db")["epoch"] == 3
+            assert keeper.route().active == "sqlite"
+        finally:
+            mover.close()
+
+
+def test_an_application_without_a_gate_is_told_by_a_command(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as source:
+        source.execute(SCHEMA.encode())
+    hook = f"{sys.executable} -c \"import os; open('told', 'a').write(os.environ['LITESHIFT_SIDE'] + ' ')\""
+    mover = Mover(database, tmp_path, "--on-cutover", hook, "--on-rollback", hook, gate=False)
+    operator = Operator(database, tmp_path)
+    here = os.getcwd()  # noqa: PTH109 - the mover's own
+    os.chdir(tmp_path)
+    try:
+        mover.start()
+        mover.until(Phase.FOLLOWING)
+        operator.gets("cutover", "--yes", "app.db")
+        operator.gets("rollback", "--yes", "app.db")
+        assert (tmp_path / "told").read_text() == "sqlite postgresql "
+    finally:
+        os.chdir(here)
+        mover.close()
+
+
+def test_a_command_that_fails_undoes_the_cutover(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as source:
+        source.execute(SCHEMA.encode())
+    mover = Mover(database, tmp_path, "--on-cutover", "false", gate=False)
+    try:
+        mover.start()
+        mover.until(Phase.FOLLOWING)
+        done = Operator(database, tmp_path).types("cutover", "--yes", "app.db")
+        assert done.returncode == 1
+        assert "exit code 1" in done.stderr
+        assert mover.phase() is Phase.FOLLOWING
+        write(database, "postgresql", "goes on", 35)
+    finally:
+        mover.close()
