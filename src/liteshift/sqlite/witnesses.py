@@ -2,8 +2,9 @@
 
 REPLACE removes the rows in its way, and fires no DELETE trigger where the connection that writes has no recursive
 triggers. So before a row comes in, those that it might replace are laid aside in a stash; once it is in, those that
-are gone without a DELETE were replaced. What a statement left in the stash that replaced nothing means nothing to the
-next one: each tells its own by SQLite's clock, which stands still within a statement.
+are gone without a DELETE were replaced. They stay in the stash, marked as gone: what cascades from a removed row runs
+before its DELETE trigger does, so that one may come late. What a statement left in the stash means nothing to the next
+one: each tells its own by SQLite's clock, which stands still within a statement.
 
 SQLite fires the youngest trigger first. Ours that come before are the oldest, so that they see what the others did;
 ours that come after are the youngest, so that what others do in turn is written down after what made them.
@@ -47,7 +48,7 @@ def log_statements(width: int) -> list[str]:
     columns = "".join(f", c{at}" for at in range(width))
     return [
         f"CREATE TABLE {LOG} (id INTEGER PRIMARY KEY, tbl INTEGER, op TEXT{columns})",
-        f"CREATE TABLE {STASH} (tbl INTEGER, row INTEGER, at{columns}, PRIMARY KEY (tbl, row)) WITHOUT ROWID",
+        f"CREATE TABLE {STASH} (tbl INTEGER, row INTEGER, at, gone{columns}, PRIMARY KEY (tbl, row)) WITHOUT ROWID",
     ]
 
 
@@ -76,7 +77,7 @@ def _before(table: Witnessed, name: str, event: str, only: str, besides: str) ->
     exists = " OR ".join(f"EXISTS (SELECT 1 FROM {own} WHERE {condition})" for condition in conditions)
     values = ", ".join(map(quote, table.columns))
     stash = [
-        f"INSERT INTO {STASH} (tbl, row, at{_slots(table)}) SELECT {table.number}, {rowid}, {_NOW}, {values} FROM {own}"
+        f"INSERT INTO {STASH} (tbl, row, at, gone{_slots(table)}) SELECT {table.number}, {rowid}, {_NOW}, 0, {values} FROM {own}"
         f" WHERE {condition} AND {rowid} NOT IN (SELECT row FROM {STASH} WHERE tbl = {table.number})"
         for condition in conditions
     ]
@@ -91,21 +92,21 @@ def after_triggers(table: Witnessed) -> list[str]:
     own, rowid, number = quote(table.name), table.rules.rowid, table.number
     mine = f"tbl = {number} AND at = {_NOW}"
     there = f"EXISTS (SELECT 1 FROM {own} WHERE {own}.{rowid} = {STASH}.row)"
-    gone = f"{mine} AND (row = NEW.{rowid} OR NOT {there})"
-    moved = [f"c{at} = NEW.{quote(name)}" for at, name in enumerate(table.columns)]
-    follow = (
-        f"UPDATE {STASH} SET {', '.join([f'row = NEW.{rowid}', *moved])} WHERE tbl = {number} AND row = OLD.{rowid}"
-    )
+    replaced = f"{mine} AND NOT gone AND (row = NEW.{rowid} OR NOT {there})"
+    come = f"DELETE FROM {STASH} WHERE tbl = {number} AND row = NEW.{rowid}"
+    moved = ", ".join([f"row = NEW.{rowid}", *(f"c{at} = NEW.{quote(name)}" for at, name in enumerate(table.columns))])
+    told = f"EXISTS (SELECT 1 FROM {STASH} WHERE {mine} AND row = OLD.{rowid} AND gone)"
     return [
-        _trigger(insert, "AFTER", "INSERT", own, [*_replaced(table, gone), _write(table, INSERT, "NEW")]),
+        _trigger(insert, "AFTER", "INSERT", own, [*_replaced(table, replaced), come, _write(table, INSERT, "NEW")]),
         _trigger(
             update,
             "AFTER",
             "UPDATE",
             own,
             [
-                *_replaced(table, f"{gone} AND row <> OLD.{rowid}"),
-                follow,
+                *_replaced(table, f"{replaced} AND row <> OLD.{rowid}"),
+                f"{come} AND row <> OLD.{rowid}",
+                f"UPDATE {STASH} SET {moved} WHERE tbl = {number} AND row = OLD.{rowid}",
                 _write(table, BEFORE, "OLD"),
                 _write(table, AFTER, "NEW"),
             ],
@@ -115,7 +116,10 @@ def after_triggers(table: Witnessed) -> list[str]:
             "AFTER",
             "DELETE",
             own,
-            [f"DELETE FROM {STASH} WHERE tbl = {number} AND row = OLD.{rowid}", _write(table, DELETE, "OLD")],
+            [
+                f"{_write(table, DELETE, 'OLD')} WHERE NOT {told}",
+                f"DELETE FROM {STASH} WHERE tbl = {number} AND row = OLD.{rowid}",
+            ],
         ),
     ]
 
@@ -138,13 +142,13 @@ def _replaced(table: Witnessed, condition: str) -> list[str]:
     slots = _slots(table)
     return [
         f"INSERT INTO {LOG} (tbl, op{slots}) SELECT {table.number}, '{DELETE}'{slots} FROM {STASH} WHERE {condition}",
-        f"DELETE FROM {STASH} WHERE {condition}",
+        f"UPDATE {STASH} SET gone = 1 WHERE {condition}",
     ]
 
 
 def _write(table: Witnessed, op: str, row: str) -> str:
     values = "".join(f", {row}.{quote(name)}" for name in table.columns)
-    return f"INSERT INTO {LOG} (tbl, op{_slots(table)}) VALUES ({table.number}, '{op}'{values})"
+    return f"INSERT INTO {LOG} (tbl, op{_slots(table)}) SELECT {table.number}, '{op}'{values}"
 
 
 def _slots(table: Witnessed) -> str:
