@@ -178,6 +178,14 @@ class Control(Protocol):
 class Capture(Protocol):
     """The log of changes that triggers keep inside the SQLite file while the application lives there."""
 
+    def prepare(self, plan: Plan) -> None:
+        """Work out beforehand what `arm` does, which writes wait for.
+
+        Raises:
+            NotFit: a table that can't be captured.
+        """
+        ...
+
     def arm(self, plan: Plan, *, epoch: int, last: Mapping[str, int]) -> None:
         """In one transaction: sequences, the plan's triggers, the capture's triggers and tables, and the mark LIVE.
 

@@ -15,12 +15,12 @@ from liteshift.changes import Captured, CapturedKind
 from liteshift.errors import LiteshiftError, NotFit, NotInitialised
 from liteshift.plan import Plan, TablePlan
 from liteshift.position import Lsn
-from liteshift.quoting import literal, quote
-from liteshift.sqlite import rejected, shapes, state
+from liteshift.quoting import literal
+from liteshift.sqlite import rejected, shapes, state, triggers
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained
 from liteshift.sqlite.library import dbapi
-from liteshift.sqlite.rules import unique_rules
+from liteshift.sqlite.rules import index_texts, unique_rules
 from liteshift.sqlite.witnesses import (
     AFTER,
     BEFORE,
@@ -59,7 +59,17 @@ class SqliteCapture:
         self._connection = connection
         self._path = path
         self._label = label
+        self._ready: tuple[int, Plan, list[Witnessed], list[triggers.Trigger]] | None = None
         self._seen = -1  # the schema's version that was found to be well
+
+    def prepare(self, plan: Plan) -> None:
+        """Work out beforehand what `arm` does, which writes wait for.
+
+        Raises:
+            NotFit: a table that can't be captured.
+        """
+        with explained(self._label):
+            self._prepared(plan)
 
     def arm(self, plan: Plan, *, epoch: int, last: Mapping[str, int]) -> None:
         """In one transaction: sequences, the plan's triggers, the capture's triggers and tables, and the mark LIVE.
@@ -82,13 +92,9 @@ class SqliteCapture:
             if found is not None:
                 raise LiteshiftError(f"the capture of {self._label} is armed already, for the epoch {found}")
             self._set_sequences(plan.tables, last)
-            tables = [self._witnessed(number, table) for number, table in enumerate(plan.tables, start=1)]
+            tables, made = self._prepared(plan)
             self._run(log_statements(max((len(table.columns) for table in tables), default=1)))
-            for table in tables:
-                self._run(before_triggers(table))
-            self._run(statement for planned in plan.tables for statement in planned.triggers)
-            for table in tables:
-                self._run(after_triggers(table))
+            triggers.make(self._connection, made)
             self._run([f"INSERT INTO {LOG} (id, op) VALUES ({epoch * EPOCH}, '{NOTHING}')"])  # noqa: S608
             shapes.remember(self._connection, tables)
             state.make(self._connection)
@@ -128,10 +134,9 @@ class SqliteCapture:
                 return
             if position is not None and self.last():
                 raise LiteshiftError(f"changes of {self._label} are left that PostgreSQL does not have yet")
-            for table in shapes.remembered(self._connection):
-                mine = names(table.number)
-                doomed = table.triggers if position is not None else mine
-                self._run(f"DROP TRIGGER IF EXISTS {quote(name)}" for name in doomed)
+            tables = shapes.remembered(self._connection)
+            doomed = [table.triggers if position is not None else names(table.number) for table in tables]
+            triggers.drop(self._connection, [name for some in doomed for name in some])
             self._run(f"DROP TABLE {name}" for name in (LOG, STASH, shapes.TABLE))  # the refusal goes with its table
             if position is None:
                 self._run([f"DROP TABLE {state.TABLE}", f"DROP TABLE IF EXISTS {rejected.TABLE}"])
@@ -205,8 +210,20 @@ class SqliteCapture:
             self._require()
             return shapes.newcomers(self._connection, shapes.remembered(self._connection))
 
-    def _witnessed(self, number: int, table: TablePlan) -> Witnessed:
-        rules = unique_rules(self._connection, table.target)
+    def _prepared(self, plan: Plan) -> tuple[list[Witnessed], list[triggers.Trigger]]:
+        """The tables and their triggers, from the oldest to the youngest, as the schema is now."""
+        (version,) = self._connection.execute("PRAGMA schema_version").fetchone()
+        if self._ready is None or self._ready[:2] != (version, plan):
+            texts = index_texts(self._connection)
+            tables = [self._witnessed(number, table, texts) for number, table in enumerate(plan.tables, start=1)]
+            made = [trigger for table in tables for trigger in before_triggers(table)]
+            made += [triggers.of_plan(text, table.target) for table in plan.tables for text in table.triggers]
+            made += [trigger for table in tables for trigger in after_triggers(table)]
+            self._ready = (version, plan, tables, made)
+        return self._ready[2:]
+
+    def _witnessed(self, number: int, table: TablePlan, texts: Mapping[str, str]) -> Witnessed:
+        rules = unique_rules(self._connection, table.target, texts)
         if rules.rowid is None:
             raise NotFit(
                 f"changes to the table {table.target} can't be kept: its columns take every name that SQLite has for"
@@ -217,16 +234,15 @@ class SqliteCapture:
         return Witnessed(number, table.target, columns, rules)
 
     def _set_sequences(self, tables: Sequence[TablePlan], last: Mapping[str, int]) -> None:
-        for table in tables:
-            value = last.get(table.target)
-            if value is None or table.sequence is None:
-                continue
-            found = self._connection.execute(
-                "SELECT seq FROM sqlite_sequence WHERE name = ?", (table.target,)
-            ).fetchone()
-            self._connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table.target,)).close()
-            highest = max(value, found[0]) if found else value
-            self._connection.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table.target, highest)).close()
+        counting = [table.target for table in tables if table.sequence is not None and table.target in last]
+        if not counting:
+            return
+        known = dict(self._connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+        rows = [(name, max(last[name], known.get(name, last[name]))) for name in counting]
+        self._connection.executemany(
+            "DELETE FROM sqlite_sequence WHERE name = ?", [(name,) for name, _ in rows]
+        ).close()
+        self._connection.executemany("INSERT INTO sqlite_sequence VALUES (?, ?)", rows).close()
 
     def _see_that_nothing_is_missed(
         self, connection: dbapi.Connection, tables: Sequence[shapes.Shape], after: int

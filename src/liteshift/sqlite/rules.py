@@ -1,4 +1,4 @@
-"""A table's unique rules as conditions: which of its rows are in the way of one that comes in as NEW.
+"""A table's unique rules as expressions: which of its rows are in the way of one that comes in as NEW.
 
 They are what REPLACE removes rows by. A row too many does no harm; one too few would.
 """
@@ -6,7 +6,7 @@ They are what REPLACE removes rows by. A row too many does no harm; one too few 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,55 +28,70 @@ class UniqueRules:
 
     Attributes:
         rowid: a name of the rowid that no column takes; None where columns take all three.
-        conditions: one for each rule, in a query of the table's rows, with NEW for the row that comes in.
+        rows: for each rule the rowid of the one row that has the values of NEW, as an expression.
         looked_at: the columns whose values the rules depend on.
     """
 
     rowid: str | None
-    conditions: tuple[str, ...]
+    rows: tuple[str, ...]
     looked_at: tuple[str, ...]
 
 
-def unique_rules(connection: dbapi.Connection, table: str) -> UniqueRules:
-    """The unique rules of a table as the file has it now."""
-    columns = [name for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))]
+def index_texts(connection: dbapi.Connection) -> dict[str, str]:
+    """The statement that made each index; empty for those that a constraint made."""
+    rows = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_schema WHERE type = 'index'").fetchall()
+    return {str(name): str(text) for name, text in rows}
+
+
+def unique_rules(connection: dbapi.Connection, table: str, texts: Mapping[str, str]) -> UniqueRules:
+    """The unique rules of a table as the file has it now.
+
+    Args:
+        texts: the statement that made each index.
+    """
+    columns = [str(name) for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))]
     taken = {name.lower() for name in columns}
     rowid = next((name for name in _ROWID_NAMES if name not in taken), None)
-    conditions = [f"{rowid} = NEW.{rowid}"] if rowid else []
+    rows = [f"NEW.{rowid}"]
     looked_at: dict[str, None] = {}
-    # The row that comes in, under the table's own column names, for what an index computes.
-    incoming = "(SELECT " + ", ".join(f"NEW.{quote(name)} AS {quote(name)}" for name in columns) + ")"
-    for index, text in _unique_indexes(connection, table):
-        terms, predicate = index_terms(text) if text else ([], "")
-        parts = [f"({predicate})", f"(SELECT {predicate} FROM {incoming})"] if predicate else []
-        keys = "SELECT cid, name, coll FROM pragma_index_xinfo(?) WHERE key ORDER BY seqno"
-        for at, (cid, column, collation) in enumerate(connection.execute(keys, (index,))):
-            if cid == _EXPRESSION:
-                parts.append(f"{terms[at]} = (SELECT {terms[at]} FROM {incoming}) COLLATE {quote(collation)}")
+    unique = connection.execute(
+        'SELECT name FROM pragma_index_list(?) WHERE "unique" ORDER BY name', (table,)
+    ).fetchall()
+    for (index,) in unique:
+        text = texts[index]
+        mentioned = [column for column in columns if _is_mentioned(column, text)]
+        parts = []
+        for column, term, collation in _keys(connection, index, text):
+            if column is None:
+                parts.append(f"{term} = {_of_new(term, mentioned)} COLLATE {quote(collation)}")
             else:
                 parts.append(f"{quote(column)} = NEW.{quote(column)} COLLATE {quote(collation)}")
                 looked_at[column] = None
-        conditions.append(" AND ".join(parts))
-        looked_at |= dict.fromkeys(_mentioned(columns, text))
-    return UniqueRules(rowid, tuple(conditions), tuple(looked_at))
+        predicate = index_terms(text)[1] if text else ""
+        parts += [f"({predicate})", _of_new(predicate, mentioned)] if predicate else []
+        rows.append(f"(SELECT {rowid} FROM {quote(table)} WHERE {' AND '.join(parts)})")
+        looked_at |= dict.fromkeys(mentioned)
+    return UniqueRules(rowid, tuple(rows), tuple(looked_at))
 
 
-def _unique_indexes(connection: dbapi.Connection, table: str) -> Sequence[tuple[str, str]]:
-    """Name and text of each; the text is empty for one that a constraint made."""
-    found = connection.execute(
-        "SELECT l.name, coalesce(s.sql, '') FROM pragma_index_list(?) l JOIN sqlite_schema s ON s.name = l.name"
-        ' WHERE l."unique" ORDER BY l.name',
-        (table,),
-    )
-    return [(str(name), str(text)) for name, text in found.fetchall()]
+def _keys(connection: dbapi.Connection, index: str, text: str) -> Iterator[tuple[str | None, str, str]]:
+    """Each key of an index: its column, or None; its text, where the index has one; its collation."""
+    terms = index_terms(text)[0] if text else []
+    query = "SELECT cid, name, coll FROM pragma_index_xinfo(?) WHERE key ORDER BY seqno"
+    for at, (cid, column, collation) in enumerate(connection.execute(query, (index,)).fetchall()):
+        yield None if cid == _EXPRESSION else column, terms[at] if terms else "", collation
 
 
-def _mentioned(columns: Sequence[str], text: str) -> Iterator[str]:
-    """The columns whose name stands anywhere in an index's text: those that it depends on, or a few more."""
+def _of_new(expression: str, columns: Sequence[str]) -> str:
+    """An expression of the table's columns, for the row that comes in."""
+    incoming = ", ".join(f"NEW.{quote(name)} AS {quote(name)}" for name in columns)
+    return f"(SELECT {expression} FROM (SELECT {incoming}))" if columns else f"({expression})"
+
+
+def _is_mentioned(column: str, text: str) -> bool:
+    """Whether an index depends on a column: where its name stands anywhere in the text, perhaps."""
     folded = text.lower()
-    for column in columns:
-        if column.lower() in folded or quote(column)[1:-1].lower() in folded:
-            yield column
+    return column.lower() in folded or quote(column)[1:-1].lower() in folded
 
 
 def index_terms(statement: str) -> tuple[list[str], str]:

@@ -7,7 +7,7 @@ in no trigger. Neither may pass in silence.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,10 +41,10 @@ class Shape:
 def remember(connection: dbapi.Connection, tables: Sequence[Witnessed]) -> None:
     """Write down how the tables are now, their triggers included."""
     connection.execute(f"CREATE TABLE {TABLE} (tbl INTEGER PRIMARY KEY, name TEXT, shape TEXT)").close()
-    for table in tables:
-        shape = {"columns": table.columns, **_look(connection, table.name)}
-        row = (table.number, table.name, json.dumps(shape))
-        connection.execute(f"INSERT INTO {TABLE} VALUES (?, ?, ?)", row).close()  # noqa: S608 - our own name
+    found = _triggers(connection)
+    shapes = [{"columns": table.columns, **_look(connection, table.name, found)} for table in tables]
+    rows = [(table.number, table.name, json.dumps(shape)) for table, shape in zip(tables, shapes, strict=True)]
+    connection.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?)", rows).close()  # noqa: S608 - our own name
 
 
 def remembered(connection: dbapi.Connection) -> list[Shape]:
@@ -59,7 +59,8 @@ def remembered(connection: dbapi.Connection) -> list[Shape]:
 
 def changed(connection: dbapi.Connection, tables: Sequence[Shape]) -> list[str]:
     """What has changed so that the capture may have missed something; empty where all is well."""
-    return [fault for table in tables for fault in _faults(table, _look(connection, table.name))]
+    found = _triggers(connection)
+    return [fault for table in tables for fault in _faults(table, _look(connection, table.name, found))]
 
 
 def newcomers(connection: dbapi.Connection, tables: Sequence[Shape]) -> list[str]:
@@ -72,13 +73,24 @@ def newcomers(connection: dbapi.Connection, tables: Sequence[Shape]) -> list[str
     return [str(name) for (name,) in rows.fetchall() if name not in known]
 
 
-def _look(connection: dbapi.Connection, table: str) -> dict[str, list[str]]:
-    asked = {
-        "every": "SELECT name FROM pragma_table_xinfo(?)",
-        "unique": 'SELECT name FROM pragma_index_list(?) WHERE "unique"',
-        "triggers": "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ? ORDER BY rowid",
+def _triggers(connection: dbapi.Connection) -> dict[str, list[str]]:
+    """The triggers of each table, by its name in lower case."""
+    found: dict[str, list[str]] = {}
+    for name, table in connection.execute(
+        "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid"
+    ):
+        found.setdefault(str(table).lower(), []).append(str(name))
+    return found
+
+
+def _look(connection: dbapi.Connection, table: str, triggers: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    every = connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,)).fetchall()
+    unique = connection.execute('SELECT name FROM pragma_index_list(?) WHERE "unique"', (table,)).fetchall()
+    return {
+        "every": [str(name) for (name,) in every],
+        "unique": [str(name) for (name,) in unique],
+        "triggers": triggers.get(table.lower(), []),
     }
-    return {part: [str(n) for (n,) in connection.execute(query, (table,)).fetchall()] for part, query in asked.items()}
 
 
 def _faults(table: Shape, now: dict[str, list[str]]) -> list[str]:

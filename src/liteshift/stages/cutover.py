@@ -67,6 +67,7 @@ def cut_over(
     """
     control, fence, gate = bridge.control, bridge.control.fence, bridge.gate
     fence.prepare(seconds=terms.ready)
+    bridge.capture.prepare(bridge.plan)
     pause = Pause(terms.pause)
     try:
         if gate is not None:
