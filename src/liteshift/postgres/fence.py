@@ -86,8 +86,10 @@ class PostgresFence:
                 )
             execute(_FUNCTION.encode())
             deadline = time.monotonic() + seconds
+            there = self._fenced()
             for table in self._tables:
-                self._patiently(table, partial(self._make_trigger, table), deadline)
+                if table not in there:
+                    self._patiently(table, partial(self._make_trigger, table), deadline)
             names = [sql.Identifier(table.schema, table.name).as_string(self._connection) for table in self._tables]
             found = execute("SELECT to_regclass(name)::oid::int8 FROM unnest(%s::text[]) name", (names,)).fetchall()
             self._oids = [int(oid) for (oid,) in found if oid is not None]
@@ -146,22 +148,25 @@ class PostgresFence:
         """
         try:
             deadline = time.monotonic() + seconds
-            held = self._connection.execute(
-                "SELECT n.nspname, c.relname FROM pg_catalog.pg_trigger t"
-                " JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid"
-                " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                " JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid"
-                " JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace"
-                " WHERE t.tgname = %s AND f.nspname = %s AND t.tgparentid = 0",
-                (TRIGGER, SCHEMA),
-            ).fetchall()
-            for schema, name in held:
-                table = Name(str(schema), str(name))
+            for table in self._fenced():
                 self._patiently(table, partial(self._drop_trigger, table), deadline)
             self._connection.execute("DROP FUNCTION IF EXISTS liteshift.refuse()")
             self._connection.execute("DROP SEQUENCE IF EXISTS liteshift.closed, liteshift.refused")
         except psycopg.Error as error:
             raise translate_error(error, self._label) from error
+
+    def _fenced(self) -> set[Name]:
+        """The tables that have our trigger."""
+        rows = self._connection.execute(
+            "SELECT n.nspname, c.relname FROM pg_catalog.pg_trigger t"
+            " JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid"
+            " JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace"
+            " WHERE t.tgname = %s AND f.nspname = %s AND t.tgparentid = 0",
+            (TRIGGER, SCHEMA),
+        ).fetchall()
+        return {Name(str(schema), str(name)) for schema, name in rows}
 
     def _make_trigger(self, table: Name) -> None:
         hint = f"The application lives on {self._target} now; send what you write there."
