@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from liteshift.demo.client import Answer
     from liteshift.demo.conversation import Exchange
+    from liteshift.demo.live import Moved
     from liteshift.demo.show import Shown
 
 
@@ -36,12 +37,19 @@ if TYPE_CHECKING:
 @click.option(
     "--parties", type=click.IntRange(100, 10_000_000), default=100_000, show_default=True, help="How many rows to move."
 )
+@click.option("--rate", type=click.FloatRange(1, 10_000), default=200, show_default=True, help="Requests a second.")
+@click.option(
+    "--at-rest", is_flag=True, help="Move it while nobody uses it, and compare what it answers on both databases."
+)
 @options.json_option
-def demo(folder: Path, parties: int, as_json: bool) -> None:
-    """Move a whole service from a PostgreSQL of its own to SQLite, and compare what it answers on both.
+def demo(folder: Path, parties: int, rate: float, at_rest: bool, as_json: bool) -> None:
+    """Move a service under load from a PostgreSQL of its own to SQLite, back, and there again.
 
     The service comes with liteshift's source; nothing outside the folder is touched.
     """
+    if not at_rest:
+        _show_live(folder, parties, rate, as_json)
+        return
     from liteshift.demo.show import show
 
     out = Console(quiet=True) if as_json else render.console()
@@ -53,6 +61,47 @@ def demo(folder: Path, parties: int, as_json: bool) -> None:
     if shown.different:
         raise DifferencesFound(f"{shown.different} of {len(shown.exchanges)} answers are not what they should be")
     _print_end(out, shown, f"{parties:,} parties moved, and {len(shown.exchanges)} answers equal")
+
+
+def _show_live(folder: Path, parties: int, rate: float, as_json: bool) -> None:
+    from liteshift.demo.live import move_live
+
+    out = Console(quiet=True) if as_json else render.console()
+    steps = _Steps(out)
+    moved = move_live(folder, parties, steps, rate=rate)
+    tally = moved.tally
+    if as_json:
+        render.print_json(
+            {
+                "type": "report",
+                "parties": parties,
+                "rate": rate,
+                "sent": tally.sent,
+                "failed": tally.failed,
+                "slowest": tally.slowest,
+                "writes": tally.writes,
+                "missing": moved.missing,
+                "switches": moved.switches,
+                "rows_verified": moved.rows,
+                "seconds": steps.seconds,
+            }
+        )
+    found = render.table("under load, and moved three times", ">")
+    found.add_row("requests sent", f"{tally.sent:,}")
+    found.add_row("requests failed", f"{len(tally.failed):,}")
+    found.add_row("slowest request", f"{tally.slowest * 1000:,.0f} ms")
+    for switch in moved.switches:
+        found.add_row(f"pause of the {switch['kind']}", f"{switch['pause'] * 1000:,.0f} ms")
+    found.add_row("writes acknowledged", f"{tally.writes:,}")
+    found.add_row("writes missing", f"{len(moved.missing):,}")
+    found.add_row("rows compared on both sides", f"{moved.rows:,}")
+    out.print()
+    out.print(found)
+    for text in (*tally.failed[:5], *moved.missing[:5]):
+        out.print(render.cell(text, "red"))
+    if not moved.good:
+        raise DifferencesFound(f"{len(tally.failed)} requests failed and {len(moved.missing)} writes are missing")
+    _print_end(out, moved, f"{tally.sent:,} requests, none failed, and no write was lost")
 
 
 class _Steps:
@@ -110,7 +159,7 @@ def _gist(answer: Answer) -> str:
     return str(content.get("code") or content.get("status"))
 
 
-def _print_end(out: Console, shown: Shown, done: str) -> None:
+def _print_end(out: Console, shown: Shown | Moved, done: str) -> None:
     liteshift = shlex.quote(_short(Path(sys.executable).parent / "liteshift"))
     out.print()
     out.print(render.cell(f"Done: {done}.", "bold green"))
@@ -124,6 +173,7 @@ def _print_end(out: Console, shown: Shown, done: str) -> None:
             "export LITESHIFT_SOURCE=postgresql://user@host/name PGPASSWORD=...",
             f"{liteshift} plan              what becomes of each table; it only reads",
             f"{liteshift} migrate app.db    move it into a new file, and compare every row",
+            f"{liteshift} migrate --live app.db    the same while it is in use; then: {liteshift} cutover app.db",
         ],
     }
     for heading, texts in lines.items():
@@ -133,7 +183,7 @@ def _print_end(out: Console, shown: Shown, done: str) -> None:
             out.print(render.cell(f"  {text}"), soft_wrap=True)
 
 
-def _serve(shown: Shown) -> str:
+def _serve(shown: Shown | Moved) -> str:
     """The command that starts the service on the new file."""
     uvicorn = Path(sys.executable).parent / "uvicorn"
     url = shlex.quote(f"sqlite:///{shown.file}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MARK = ".liteshift-demo"
 SERVER = "postgres"
 DATABASE = "app.db"
-OURS = (SERVER, f"{DATABASE}*", f".{DATABASE}.*", "*.log")
+OURS = (SERVER, f"{DATABASE}*", f".{DATABASE}.*", "*.log", "app.route", "app.gate", "migration_backups")
 PATIENCE = 15.0
 
 

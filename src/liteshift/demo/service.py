@@ -13,6 +13,7 @@ import liteshift
 from liteshift.children import child, environment, last_lines, run
 from liteshift.demo.client import Client
 from liteshift.errors import LiteshiftError, NotInitialised
+from liteshift.postgres.embedded import free_port
 
 if TYPE_CHECKING:
     import subprocess
@@ -71,6 +72,30 @@ class Service:
                 raise LiteshiftError(f"the service is not ready: {last_lines(log.read_text(errors='replace'))}")
             yield client
 
+    @contextmanager
+    def gated(self, url: str, file: Path, route: Path, log: Path, *, workers: int) -> Iterator[int]:
+        """The service in several processes, on whichever side a route names; its port on the loopback interface.
+
+        Args:
+            url: the PostgreSQL side.
+            file: the SQLite side, which need not be there yet.
+            route: the route file of the gate.
+
+        Raises:
+            LiteshiftError: it did not start; the message ends with the last lines of its log.
+        """
+        port = free_port()
+        command = ["-m", "uvicorn", "app.main:app", "--host", "127.0.0.1", "--port", str(port), "--no-access-log"]
+        env = {**self._environment(url), "MOVED_DATABASE_URL": f"sqlite:///{file}", "ROUTE_FILE": str(route)}
+        with (
+            log.open("wb") as output,
+            child(
+                [*command, "--workers", str(workers)], folder=self.folder, env=env, stdout=output, stderr=output
+            ) as it,
+        ):
+            _await_ready(port, it, log)
+            yield port
+
     def _environment(self, url: str) -> dict[str, str]:
         kind = "sqlite" if url.startswith("sqlite:") else "postgresql"
         return environment(DATABASE_URL=url, DATABASE_TYPE=kind, DEBUG="false")
@@ -86,3 +111,17 @@ def _port(uvicorn: subprocess.Popen[bytes], log: Path) -> int:
         if uvicorn.poll() is not None or time.monotonic() > deadline:
             raise LiteshiftError(f"the service did not start: {last_lines(text)}")
         time.sleep(0.02)
+
+
+def _await_ready(port: int, uvicorn: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with closing(Client("127.0.0.1", port)) as client:
+                if client.send("GET", "/readyz").status == 200:
+                    return
+        except OSError:
+            pass
+        if uvicorn.poll() is not None or time.monotonic() > deadline:
+            raise LiteshiftError(f"the service did not start: {last_lines(log.read_text(errors='replace'))}")
+        time.sleep(0.05)

@@ -124,7 +124,7 @@ class EmbeddedServer:
         """
         self._initialise()
         for _ in range(3):  # another process may take the free port before the server does
-            self.port = _free_port()
+            self.port = free_port()
             if self._launch():
                 return
         tail = self.log.read_text(errors="replace").splitlines()[-5:] if self.log.exists() else []
@@ -220,7 +220,8 @@ def _unprivileged(command: list[str]) -> list[str]:
     return [*wrapped, "--", *command]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
