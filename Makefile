@@ -28,7 +28,7 @@ $(NATIVE): $(STAMP) $(CRATE)
 	elif $(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps ./native; then touch $@; \
 	else echo "the native core can't be built here: liteshift does without it"; fi
 
-demo: $(STAMP)  ## move 100,000 parties from an embedded PostgreSQL to SQLite and compare the answers
+demo: $(STAMP)  ## move a service under load from an embedded PostgreSQL to SQLite, back, and there again
 	$(BIN)/liteshift demo
 
 test: $(STAMP) $(NATIVE)  ## all tests but the long ones

@@ -33,7 +33,7 @@ PARTIES = 1500
 
 
 def command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "liteshift", "demo", "--parties", str(PARTIES), *options]
+    return [sys.executable, "-m", "liteshift", "demo", "--at-rest", "--parties", str(PARTIES), *options]
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -102,6 +102,26 @@ def test_it_moves_the_service_and_compares_its_answers(tmp_path: Path) -> None:
         assert connection.execute("SELECT count(*) FROM parties").fetchone() == (PARTIES + 1,)  # one was posted
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
     assert not {path for path in set(BACKEND.glob("*")) - before if path.suffix in (".db", ".env")}
+    assert not processes_in(tmp_path)
+
+
+def test_it_moves_the_service_under_load_and_loses_nothing(tmp_path: Path) -> None:
+    words = ["demo", "--parties", str(PARTIES), "--rate", "60", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "liteshift", *words],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(done.stdout)
+    assert report["failed"] == []
+    assert report["missing"] == []
+    assert report["writes"] > 50
+    assert [switch["kind"] for switch in report["switches"]] == ["cutover", "rollback", "cutover"]
+    assert report["rows_verified"] > PARTIES
     assert not processes_in(tmp_path)
 
 

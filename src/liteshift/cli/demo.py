@@ -109,12 +109,14 @@ class _Steps:
 
     def __init__(self, out: Console) -> None:
         self.seconds: dict[str, float] = {}
+        self._count = 0
         self._out = out
 
     @contextmanager
     def __call__(self, what: str, /, *, prints: bool = False) -> Iterator[None]:
         """One step; where it prints something itself, its heading goes first."""
-        heading = f"{len(self.seconds) + 1}. {what}"
+        self._count += 1
+        heading = f"{self._count}. {what}"
         started = time.monotonic()
         if prints:
             self._out.print()
@@ -123,7 +125,8 @@ class _Steps:
         else:
             with self._out.status(render.cell(heading, "bold")):
                 yield
-        self.seconds[what] = seconds = time.monotonic() - started
+        seconds = time.monotonic() - started
+        self.seconds[what] = self.seconds.get(what, 0) + seconds
         if not prints:
             self._out.print(render.cell(heading, "bold"), render.cell(f"({seconds:.1f} s)", "dim"))
 
