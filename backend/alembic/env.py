@@ -12,30 +12,14 @@ from typing import Any
 from alembic import context
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, text
 
 from app.config import read_settings
+from app.db import live_url
 from app.models import Base
 from liteshift.app.engines import make_tool_engine
-
-
-def last_ids(connection: Connection) -> dict[str, int]:
-    """The last id given in each table of a SQLite file that never gives one twice (AUTOINCREMENT)."""
-    if connection.dialect.name != "sqlite" or not inspect(connection).has_table("sqlite_sequence"):
-        return {}
-    return {row.name: row.seq for row in connection.execute(text("SELECT name, seq FROM sqlite_sequence"))}
-
-
-def keep_last_ids(connection: Connection, before: dict[str, int]) -> None:
-    """A table built anew knows its largest id only; an id that was given and is gone must not come back."""
-    after = last_ids(connection)
-    for table, last_id in before.items():
-        if inspect(connection).has_table(table) and after.get(table, -1) < last_id:
-            connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :table"), {"table": table})
-            connection.execute(
-                text("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last_id)"),
-                {"table": table, "last_id": last_id},
-            )
+from liteshift.app.revisions import include_name, keep_last_ids
+from liteshift.errors import LiteshiftError
 
 
 def check_foreign_keys(connection: Connection) -> None:
@@ -49,21 +33,28 @@ def run() -> None:
     """Run the command's revisions."""
     # Whoever calls Alembic from a program may name the database in `attributes`, and has set up logging.
     config = context.config
-    url = config.attributes.get("url")
-    if url is None:
-        if config.config_file_name:
-            fileConfig(config.config_file_name, disable_existing_loggers=False)
-        url = read_settings().DATABASE_URL
     if context.is_offline_mode():
         raise CommandError("--sql can't be used: a revision computes values from the rows that are there")
+    if url := config.attributes.get("url"):
+        run_on(url)
+        return
+    if config.config_file_name:
+        fileConfig(config.config_file_name, disable_existing_loggers=False)
+    try:
+        with live_url(read_settings()) as url:  # a write like any other: it holds the gate where there is one
+            run_on(url)
+    except LiteshiftError as error:
+        raise CommandError(f"{error}. {error.hint or ''}".strip()) from error
 
+
+def run_on(url: str) -> None:
+    """Run the command's revisions on a database."""
     engine = make_tool_engine(url, foreign_keys=False)
-    with engine.connect() as connection:
-        before = last_ids(connection)
+    keep = keep_last_ids(engine)
 
     def before_commit(ctx: MigrationContext, step: Any, heads: Any, run_args: Any) -> None:
         if ctx.connection is not None and ctx.dialect.name == "sqlite":
-            keep_last_ids(ctx.connection, before)
+            keep(ctx=ctx)
             check_foreign_keys(ctx.connection)
 
     with engine.connect() as connection:
@@ -74,6 +65,7 @@ def run() -> None:
             transactional_ddl=True,
             transaction_per_migration=True,
             compare_server_default=True,
+            include_name=include_name,
             on_version_apply=before_commit,
         )
         with context.begin_transaction():

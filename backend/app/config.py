@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     DATABASE_URL: str = Field(default="sqlite:///./app.db", repr=False)
     # "sqlite" or "postgresql"; follows from the URL, and is an error where it contradicts it.
     DATABASE_TYPE: DatabaseType = Field(default_factory=lambda settings: database_type(settings["DATABASE_URL"]))
+    # While the service is moved from one database to the other: the other one, and the file that says which is live.
+    MOVED_DATABASE_URL: str | None = Field(default=None, repr=False)
+    ROUTE_FILE: Path | None = None
+    # How long a write waits for that move before it is answered 503.
+    gate_patience_seconds: float = Field(default=10, ge=0, le=3600)
+
     # True logs every SQL statement to the console.
     DEBUG: bool = False
 
@@ -87,6 +93,25 @@ class Settings(BaseSettings):
                 "database: change one of them, or leave DATABASE_TYPE out"
             )
         return self
+
+    @model_validator(mode="after")
+    def _moves_from_one_kind_to_the_other(self) -> Self:
+        if (self.MOVED_DATABASE_URL is None) is not (self.ROUTE_FILE is None):
+            raise ValueError("MOVED_DATABASE_URL and ROUTE_FILE belong together: set both, or neither")
+        if self.MOVED_DATABASE_URL is not None and database_type(self.MOVED_DATABASE_URL) == self.DATABASE_TYPE:
+            raise ValueError(
+                f"DATABASE_URL and MOVED_DATABASE_URL both name a {self.DATABASE_TYPE} database: "
+                "a move goes from one kind to the other"
+            )
+        return self
+
+    @property
+    def urls(self) -> dict[DatabaseType, str]:
+        """The databases of each kind."""
+        urls = {self.DATABASE_TYPE: self.DATABASE_URL}
+        if self.MOVED_DATABASE_URL is not None:
+            urls[database_type(self.MOVED_DATABASE_URL)] = self.MOVED_DATABASE_URL
+        return urls
 
     @property
     def pool(self) -> PoolSettings:

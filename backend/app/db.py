@@ -1,40 +1,55 @@
-"""The database: a writer and a reader, and how long a request may wait for either."""
+"""The database: a writer and a reader, how long a request may wait for either, and which of two databases is live."""
 
 from __future__ import annotations
 
 import logging
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import event
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
-from liteshift.app.engines import make_async_engines, make_engines
+from liteshift.app.engines import Engines, make_async_engines, make_engines
+from liteshift.app.gate import Gate
+from liteshift.app.gated import GatedEngines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from sqlalchemy import Engine
 
-    from app.config import Settings
-    from liteshift.app.engines import AsyncEngines, Engines
+    from app.config import DatabaseType, Settings
+    from liteshift.app.engines import AsyncEngines
 
+Done = TypeVar("Done")
 log = logging.getLogger("app.sql")
+
+# What was read for the answer stays readable after the commit.
+sessions = sessionmaker(expire_on_commit=False)
 
 
 def open_engines(settings: Settings) -> Engines:
     """The engines that the service uses: its endpoints run in threads, which suits SQLite best."""
-    engines = make_engines(settings.DATABASE_URL, pool=settings.pool)
-    _prepare(settings, engines.reader, engines.writer)
-    return engines
+    return _prepare(settings, settings.DATABASE_TYPE, make_engines(settings.DATABASE_URL, pool=settings.pool))
 
 
 def open_async_engines(settings: Settings) -> AsyncEngines:
     """The same for asyncio, for code that needs it."""
     engines = make_async_engines(settings.DATABASE_URL, pool=settings.pool)
-    _prepare(settings, engines.reader.sync_engine, engines.writer.sync_engine)
+    _prepare(settings, settings.DATABASE_TYPE, Engines(engines.writer.sync_engine, engines.reader.sync_engine))
     return engines
+
+
+def open_database(settings: Settings) -> Database:
+    """The database, or while the service is moved the two databases, of which one is live.
+
+    Raises:
+        LiteshiftError: nothing says which one is live.
+    """
+    return MovingDatabase(settings, settings.ROUTE_FILE) if settings.ROUTE_FILE else Database(settings)
 
 
 class Database:
@@ -45,40 +60,118 @@ class Database:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.engines = open_engines(settings)
-        self._reader = self.engines.reader
-        if settings.DATABASE_TYPE == "postgresql":
-            # As on SQLite: all that one request reads, it reads from one state of the database.
-            self._reader = self._reader.execution_options(isolation_level="REPEATABLE READ")
+        self._kind = settings.DATABASE_TYPE
+        self._engines = open_engines(settings)
+
+    @property
+    def live(self) -> DatabaseType:
+        """Which kind of database it is now."""
+        return self._kind
+
+    @property
+    def engines(self) -> Engines:
+        """Its engines."""
+        return self._engines
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one state of the database and can't change it."""
-        with Session(self._reader) as session:
+        with sessions(bind=self.engines.reader) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session that is committed at the end of the block, or rolled back when the block raises."""
-        # What was read for the answer stays readable after the commit.
-        with Session(self.engines.writer, expire_on_commit=False) as session, session.begin():
+        with sessions(bind=self.engines.writer) as session, session.begin():
             yield session
+
+    def write(self, work: Callable[[Session], Done]) -> Done:
+        """Do a piece of work in a `writing` session; it may be done twice, the first time for nothing."""
+        with self.writing() as session:
+            return work(session)
 
     def close(self) -> None:
         """Close all connections."""
         self.engines.dispose()
 
 
-def _prepare(settings: Settings, reader: Engine, writer: Engine) -> None:
+class MovingDatabase(Database):
+    """As Database, behind the gate: on whichever of the two databases is live, from one session to the next."""
+
+    def __init__(self, settings: Settings, route: Path) -> None:
+        self._gate = Gate(route, patience=settings.gate_patience_seconds)
+        self._gated = GatedEngines(
+            self._gate, settings.urls, pool=settings.pool, sessions=sessions, prepare=partial(_prepare, settings)
+        )
+
+    @property
+    def live(self) -> DatabaseType:
+        """Which kind of database is live at this moment."""
+        return self._gate.reading()
+
+    @property
+    def engines(self) -> Engines:
+        """The live database's engines."""
+        return self._gated.engines(self.live)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """As Database's; never waits for the move."""
+        with self._gated.reading() as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """As Database's.
+
+        Raises:
+            GateTimeout: the move held writes for too long; nothing was done.
+        """
+        with self._gated.writing() as session:
+            yield session
+
+    def write(self, work: Callable[[Session], Done]) -> Done:
+        """As Database's; done twice where it is refused because the service has moved on. Raises as `writing`."""
+        return self._gated.write(work)
+
+    def close(self) -> None:
+        """Close all connections, and the gate."""
+        self._gated.dispose()
+        self._gate.close()
+
+
+@contextmanager
+def live_url(settings: Settings) -> Iterator[str]:
+    """The database that is live, for a tool; it stays so until the block ends.
+
+    Raises:
+        LiteshiftError: nothing says which one is live, or a move held writes for too long.
+    """
+    if settings.ROUTE_FILE is None:
+        yield settings.DATABASE_URL
+        return
+    gate = Gate(settings.ROUTE_FILE, patience=settings.gate_patience_seconds)
+    try:
+        with gate.writing() as side:
+            yield settings.urls[side]
+    finally:
+        gate.close()
+
+
+def _prepare(settings: Settings, kind: DatabaseType, engines: Engines) -> Engines:
     # Where the reader is a view of the writer (on PostgreSQL), what the writer does the reader does too.
-    for engine in {reader.pool: reader, writer.pool: writer}.values():
-        _limit_waiting(engine, settings)
+    for engine in {engines.reader.pool: engines.reader, engines.writer.pool: engines.writer}.values():
+        _limit_waiting(engine, kind, settings.busy_timeout_seconds)
         _log_slow_statements(engine, settings.slow_query_seconds)
+    if kind == "sqlite":
+        return engines
+    # As on SQLite: all that one request reads, it reads from one state of the database.
+    return Engines(engines.writer, engines.reader.execution_options(isolation_level="REPEATABLE READ"))
 
 
-def _limit_waiting(engine: Engine, settings: Settings) -> None:
-    limit = "PRAGMA busy_timeout" if settings.DATABASE_TYPE == "sqlite" else "SET lock_timeout"
-    statement = f"{limit} = {round(settings.busy_timeout_seconds * 1000)}"
+def _limit_waiting(engine: Engine, kind: DatabaseType, seconds: float) -> None:
+    limit = "PRAGMA busy_timeout" if kind == "sqlite" else "SET lock_timeout"
+    statement = f"{limit} = {round(seconds * 1000)}"
 
     @event.listens_for(engine, "connect")
     def set_limit(connection: Any, _: object) -> None:

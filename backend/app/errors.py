@@ -15,6 +15,8 @@ from app import problems
 from app.faults import error_name, kind_of
 from app.problems import Kind, RequestFailed, answer
 from app.schemas import PATTERNS_IN_WORDS, FieldError
+from liteshift.app.gate import GateTimeout
+from liteshift.errors import LiteshiftError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -29,6 +31,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_request_invalid)
     app.exception_handler(HTTPException)(_http_failed)
     app.exception_handler(SQLAlchemyError)(_database_failed)
+    app.exception_handler(LiteshiftError)(_gate_failed)
     app.exception_handler(Exception)(_service_failed)
 
 
@@ -79,6 +82,15 @@ def _database_failed(request: Request, error: SQLAlchemyError) -> JSONResponse:
         log.error(line, *values, exc_info=cause)
     elif kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.log(logging.WARNING if kind is problems.DATABASE_BUSY else logging.ERROR, line, *values)
+    return answer(request, kind)
+
+
+def _gate_failed(request: Request, error: LiteshiftError) -> JSONResponse:
+    moving = isinstance(error, GateTimeout)
+    kind = problems.DATABASE_MOVING if moving else problems.DATABASE_UNAVAILABLE
+    line = "%s %s answered %d %s: %s"
+    values = (request.method, request.url.path, kind.status, kind.code, error)
+    log.log(logging.WARNING if moving else logging.ERROR, line, *values)
     return answer(request, kind)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import problems
+from liteshift.app.gated import is_fenced
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import SQLAlchemyError
@@ -53,6 +54,8 @@ def kind_of(error: SQLAlchemyError) -> Kind:
     """Which problem a database's error is."""
     if isinstance(error, PoolTimeout):
         return problems.DATABASE_BUSY
+    if is_fenced(error):
+        return problems.DATABASE_MOVING
     name = error_name(error)
     if isinstance(error, IntegrityError) and _is_about_uniqueness(error, name):
         return problems.NAME_TAKEN  # the one unique rule that a request can break

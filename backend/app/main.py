@@ -12,14 +12,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import documentation, errors, schema_version
 from app.config import read_settings
-from app.db import Database
+from app.db import open_database
 from app.routes import health, parties
 from app.turns import Turns
+from liteshift.errors import LiteshiftError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from app.config import Settings
+    from app.db import Database
 
 log = logging.getLogger("app")
 
@@ -34,8 +36,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.database = Database(settings)
-        app.state.turns = Turns(settings)
+        try:
+            app.state.database = open_database(settings)
+        except LiteshiftError as error:
+            log.error("the service can't start: %s. %s", error, error.hint or "")
+            raise
+        app.state.turns = Turns(settings, app.state.database)
         _warn_about_schema(app.state.database)
         yield
         app.state.database.close()

@@ -44,6 +44,7 @@ DATABASE_CORRUPT = Kind(500, "database_corrupt", "The database file is damaged: 
 DATABASE_FULL = Kind(500, "database_full", "The database's disk is full: make room.")
 DATABASE_IO_ERROR = Kind(500, "database_io_error", "The database can't read or write its file: check disk and rights.")
 DATABASE_BUSY = Kind(503, "database_busy", "The database is busy with other work: try again.")
+DATABASE_MOVING = Kind(503, "database_moving", "The database is being moved: try again.")
 DATABASE_UNAVAILABLE = Kind(503, "database_unavailable", "The database can't be reached: try again later.")
 SCHEMA_NOT_AT_HEAD = Kind(503, "schema_not_at_head", "The database's schema is not the one the service was made for.")
 

@@ -127,3 +127,8 @@ class Health(BaseModel):
     """The service is fine; anything else is a problem."""
 
     status: str = Field(default="ok", examples=["ok"])
+    database: str | SkipJsonSchema[None] = Field(
+        default=None,
+        description="While the service is moved: which database is live, `postgresql` or `sqlite`.",
+        examples=["sqlite"],
+    )

@@ -15,15 +15,17 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 if TYPE_CHECKING:
     from app.config import Settings
+    from app.db import Database
 
 
 class Turns:
-    """As many writers at once as the database has connections for them; the others wait in the order they came."""
+    """As many writers at once as the live database has connections for them; the others wait in the order they came."""
 
-    def __init__(self, settings: Settings) -> None:
-        writers = 1 if settings.DATABASE_TYPE == "sqlite" else settings.pool_size + settings.max_overflow
-        self._limiter = anyio.CapacityLimiter(writers)
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._database = database
+        self._connections = settings.pool_size + settings.max_overflow
         self._patience = settings.pool_timeout
+        self._limiter = anyio.CapacityLimiter(1)
 
     async def take(self) -> None:
         """Wait for a turn.
@@ -31,6 +33,7 @@ class Turns:
         Raises:
             PoolTimeout: it took too long; the caller is told that the database is busy.
         """
+        self._limiter.total_tokens = 1 if self._database.live == "sqlite" else self._connections
         try:
             with anyio.fail_after(self._patience):
                 await self._limiter.acquire()

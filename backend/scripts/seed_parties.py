@@ -20,10 +20,12 @@ from typing import Any
 from sqlalchemy import func, insert, select
 
 from liteshift.app.engines import make_tool_engine
+from liteshift.errors import LiteshiftError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.config import read_settings
+from app.db import live_url
 from app.folding import fold
 from app.models import Party
 
@@ -83,18 +85,27 @@ def parties(first: int, count: int, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    """Add the parties in one transaction."""
+    """Add the parties to the live database."""
     parser = argparse.ArgumentParser(description="Fill the service's database with parties.")
     parser.add_argument("--count", type=int, default=100_000, help="how many to add (default: 100000)")
     parser.add_argument("--seed", type=int, default=1, help="another seed makes other parties (default: 1)")
     arguments = parser.parse_args()
-    engine = make_tool_engine(read_settings().DATABASE_URL)
+    try:
+        with live_url(read_settings()) as url:
+            add(url, arguments.count, arguments.seed)
+    except LiteshiftError as error:
+        sys.exit(f"{error}. {error.hint or ''}")
+
+
+def add(url: str, count: int, seed: int) -> None:
+    """Add parties to a database, in one transaction."""
+    engine = make_tool_engine(url)
     with engine.begin() as connection:
         first = connection.scalar(select(func.coalesce(func.max(Party.id), 0) + 1))
-        rows = parties(first or 1, arguments.count, arguments.seed)
+        rows = parties(first or 1, count, seed)
         while batch := list(islice(rows, ROWS_AT_A_TIME)):
             connection.execute(insert(Party), batch)
-    print(f"{arguments.count:,} parties added to {engine.url.render_as_string(hide_password=True)}")
+    print(f"{count:,} parties added to {engine.url.render_as_string(hide_password=True)}")
 
 
 if __name__ == "__main__":

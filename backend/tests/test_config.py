@@ -70,8 +70,40 @@ def test_file_and_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert (settings.DATABASE_URL, settings.pool_size, settings.DEBUG) == ("sqlite:///./other.db", 5, True)
 
 
+@pytest.mark.parametrize(
+    ("moving", "message"),
+    [
+        ({"ROUTE_FILE": "app.db.route"}, "belong together"),
+        ({"MOVED_DATABASE_URL": "sqlite:///app.db"}, "belong together"),
+        ({"ROUTE_FILE": "app.db.route", "MOVED_DATABASE_URL": "postgresql://u:secret@h/d"}, "both name a postgresql"),
+        ({"ROUTE_FILE": "app.db.route", "MOVED_DATABASE_URL": "mysql://u:secret@h/d"}, "not on mysql"),
+    ],
+)
+def test_a_move_has_two_ends_and_a_route(monkeypatch: pytest.MonkeyPatch, moving: dict[str, str], message: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@localhost/dbname")
+    for name, value in moving.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=message) as error:
+        Settings()
+    assert "secret" not in str(error.value)
+
+
+def test_the_two_databases_of_a_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    postgresql, sqlite = "postgresql://user@localhost/dbname", "sqlite:///./app.db"
+    assert Settings().urls == {"sqlite": sqlite}
+    monkeypatch.setenv("ROUTE_FILE", "app.db.route")
+    for one, moved in ((postgresql, sqlite), (sqlite, postgresql)):  # before the move, and once it is over
+        monkeypatch.setenv("DATABASE_URL", one)
+        monkeypatch.setenv("MOVED_DATABASE_URL", moved)
+        assert Settings().urls == {"postgresql": postgresql, "sqlite": sqlite}
+
+
 def test_password_is_not_shown() -> None:
-    settings = Settings(DATABASE_URL="postgresql://user:secret@localhost/dbname")
+    settings = Settings(
+        DATABASE_URL="postgresql://user:secret@localhost/dbname",
+        MOVED_DATABASE_URL="sqlite:///secret.db",
+        ROUTE_FILE=Path("app.db.route"),
+    )
     assert "secret" not in repr(settings)
     assert "secret" not in str(settings)
 

@@ -105,8 +105,7 @@ def list_parties(
 )
 def create_party(new: PartyNew, database: ADatabase, request: Request, response: Response) -> PartyOut:
     """Add a party. No two active parties of one type may have the same name, whatever its case."""
-    with database.writing() as session:
-        party = PartyOut.model_validate(parties.create(session, new))
+    party = database.write(lambda session: PartyOut.model_validate(parties.create(session, new)))
     response.headers["Location"] = f"{request.url.path}/{party.id}"
     return party
 
@@ -124,15 +123,13 @@ def get_party(party_id: PartyId, database: ADatabase) -> PartyOut:
 )
 def change_party(party_id: PartyId, changes: Annotated[PartyChange, Body()], database: ADatabase) -> PartyOut:
     """Change a party's name or type; what is left out stays."""
-    with database.writing() as session:
-        return PartyOut.model_validate(parties.change(session, party_id, changes))
+    return database.write(lambda session: PartyOut.model_validate(parties.change(session, party_id, changes)))
 
 
 @writing.delete("/{party_id}", responses=problem_responses(PARTY_NOT_FOUND, INVALID_REQUEST))
 def delete_party(party_id: PartyId, database: ADatabase) -> PartyOut:
     """Make a party inactive. Doing it again changes nothing and answers the same."""
-    with database.writing() as session:
-        return PartyOut.model_validate(parties.set_active(session, party_id, False))
+    return database.write(lambda session: PartyOut.model_validate(parties.set_active(session, party_id, False)))
 
 
 @writing.post(
@@ -141,5 +138,4 @@ def delete_party(party_id: PartyId, database: ADatabase) -> PartyOut:
 )
 def restore_party(party_id: PartyId, database: ADatabase) -> PartyOut:
     """Make a party active again, unless another one has taken its name meanwhile."""
-    with database.writing() as session:
-        return PartyOut.model_validate(parties.set_active(session, party_id, True))
+    return database.write(lambda session: PartyOut.model_validate(parties.set_active(session, party_id, True)))
