@@ -62,8 +62,8 @@ class Settings(BaseSettings):
     # While the service is moved from one database to the other: the other one, and the file that says which is live.
     MOVED_DATABASE_URL: str | None = Field(default=None, repr=False)
     ROUTE_FILE: Path | None = None
-    # How long a write waits for that move before it is answered 503.
-    gate_patience_seconds: float = Field(default=10, ge=0, le=3600)
+    # How long a write waits for that move before it is answered 503; a pause lasts 10 s at the most (--pause).
+    gate_patience_seconds: float = Field(default=15, ge=0, le=3600)
 
     # True logs every SQL statement to the console.
     DEBUG: bool = False

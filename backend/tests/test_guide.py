@@ -44,6 +44,7 @@ def free_port() -> int:
         return port
 
 
+@pytest.mark.timeout(600)
 def test_every_command_of_the_guide(databases: Databases, tmp_path: Path) -> None:
     if missing := [tool for tool in ("bash", "curl") if shutil.which(tool) is None]:
         pytest.skip(f"not installed here: {', '.join(missing)}")
@@ -95,7 +96,7 @@ def run(script: str, folder: Path, path: str) -> tuple[int, str]:
         start_new_session=True,
     )
     try:
-        code = bash.wait(timeout=240)
+        code = bash.wait(timeout=540)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(bash.pid, signal.SIGKILL)

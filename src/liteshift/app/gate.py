@@ -59,7 +59,8 @@ class Gate:
 
     Args:
         path: the route file; its name ends in `.route`.
-        patience: how many seconds a write may wait.
+        patience: how many seconds a write may wait; longer than the pause of a switch may last, or one that is undone
+            fails it.
 
     Raises:
         UsageError: a route file is not called that.
@@ -67,7 +68,7 @@ class Gate:
         LiteshiftError: the route makes no sense, or one of the files can't be opened.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, patience: float = 10) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, patience: float = 15) -> None:
         self.patience = patience
         self._watchers: list[Watcher] = []
         self._route = RouteFile(path)
