@@ -4,36 +4,12 @@ use liteshift_native::decode::{decode, Kind};
 use liteshift_native::encode::{field, Form, Stored};
 use liteshift_native::value::{malformed, Fault, Value};
 
+mod random;
+use random::Random;
+
 const DAY: i64 = 86_400_000_000;
 const FIRST_DAY: i64 = -730_119; // 0001-01-01
 const LAST_DAY: i64 = 2_921_939; // 9999-12-31
-
-/// splitmix64: the same numbers in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    /// A number of any size, small ones as often as large ones.
-    fn sized(&mut self) -> u64 {
-        let bits = self.below(65) as u32;
-        self.next().checked_shr(64 - bits).unwrap_or_default()
-    }
-
-    fn one_of<T: Copy>(&mut self, items: &[T]) -> T {
-        items[self.below(items.len() as u64) as usize]
-    }
-}
 
 fn stored<'a>(value: &'a Value<'_>) -> Stored<'a> {
     match value {
