@@ -160,6 +160,7 @@ class Captured:
         table: the target's name of its table.
         old: the row before, as SQLite holds it, in the order of the plan's stored columns; None for an INSERT.
         new: the row after; None for a DELETE.
+        rowid: SQLite's number of the row, after the change where there is a row then.
     """
 
     number: int
@@ -167,3 +168,19 @@ class Captured:
     kind: CapturedKind
     old: tuple[Value, ...] | None
     new: tuple[Value, ...] | None
+    rowid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Respelling:
+    """A row of the file with values that PostgreSQL writes otherwise, such as JSON with its keys in another order.
+
+    Attributes:
+        row: the row as it was captured; one that has changed since is left alone.
+        new: the row as PostgreSQL has it.
+    """
+
+    table: str
+    rowid: int
+    row: tuple[Value, ...]
+    new: tuple[Value, ...]

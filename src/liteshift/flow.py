@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from liteshift.catalog import Name
-from liteshift.changes import Captured, Shape
+from liteshift.changes import Captured, Respelling, Shape
 from liteshift.ends import Reading, Snapshot, Value
 from liteshift.plan import Plan, TablePlan
 from liteshift.position import Lsn
@@ -235,8 +235,23 @@ class Capture(Protocol):
         """The number of the last change that is kept; 0 before the first, and also where all were forgotten."""
         ...
 
+    def respell(self, rows: Sequence[Respelling]) -> int:
+        """Write rows as PostgreSQL has them, where they are still as they were captured; that is not captured.
+
+        Returns:
+            How many were written.
+
+        Raises:
+            Locked: a writer held the file for too long.
+        """
+        ...
+
     def forget(self, through: int) -> None:
-        """Remove what the source has, in a short transaction."""
+        """Remove what the source has, in short transactions.
+
+        Raises:
+            Locked: a writer held the file for too long; what is left can be forgotten later.
+        """
         ...
 
     def sequences(self) -> Mapping[str, int]:
@@ -268,6 +283,14 @@ class ReverseApplier(Protocol):
             DifferencesFound: a row is not as it was before the change; the message has expected and actual values.
             Refused: PostgreSQL does not take a row.
             Locked: somebody else holds a table, or takes changes back as well.
+        """
+        ...
+
+    def printed(self, values: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """How the source prints some values once it has read them.
+
+        Args:
+            values: the type of each, as PostgreSQL prints it, and its text.
         """
         ...
 

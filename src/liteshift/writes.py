@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from liteshift.catalog import Name
+from liteshift.changes import Captured
 from liteshift.errors import DifferencesFound, NotFit
 
 Texts = tuple[str | None, ...]
@@ -19,6 +20,7 @@ class Statement:
     Attributes:
         text: with `$1` and so on for its parameters, all of them texts.
         columns: the columns whose texts a write has, by the source's names.
+        types: their types, as PostgreSQL prints them.
         key: the places of the key's columns among them; empty for a table without a key.
         look: a query that shows these columns, as texts, of the row whose key its parameters are; empty without a key.
         children: what must not point at the row any more when it goes, or changes its key.
@@ -27,6 +29,7 @@ class Statement:
     table: Name
     text: str
     columns: tuple[str, ...]
+    types: tuple[str, ...]
     key: tuple[int, ...]
     look: str
     children: tuple[Name, ...] = ()
@@ -37,16 +40,21 @@ class Write:
     """One run of a statement.
 
     Attributes:
-        number: the captured change that it does.
+        change: the captured change that it does, or a part of it.
         old: the row before, as PostgreSQL prints it; None for a new row.
         new: the row after; None for one that goes.
     """
 
-    number: int
+    change: Captured
     statement: Statement
     parameters: Texts
     old: Texts | None
     new: Texts | None
+
+    @property
+    def number(self) -> int:
+        """The number of the captured change."""
+        return self.change.number
 
     @property
     def key(self) -> Texts:

@@ -2,103 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from tests.stages.moved import move
 
-from liteshift import migration
 from liteshift.errors import DifferencesFound
-from liteshift.plan import Choices, Plan, Profile
-from liteshift.postgres.snapshot import PostgresSource
-from liteshift.postgres.takeback import PostgresTakeback
-from liteshift.progress import silent
-from liteshift.quoting import quote
-from liteshift.reports import Verdict
-from liteshift.sqlite.capture import SqliteCapture, capture
-from liteshift.sqlite.connect import connect
-from liteshift.sqlite.target import SqliteTarget
-from liteshift.stages.reverse import Reverser
-from liteshift.translate.takeback import Takeback
-
-if TYPE_CHECKING:
-    from liteshift.sqlite.library import dbapi
-
-
-@dataclass
-class Moved:
-    """A database that was moved to a file, where the application lives now."""
-
-    conninfo: str
-    path: Path
-    choices: Choices
-    plan: Plan
-
-    def write(self, *statements: str) -> None:
-        """Write as the application does."""
-        with closing(self.connect()) as connection:
-            for statement in statements:
-                connection.execute(statement).close()
-
-    def connect(self) -> dbapi.Connection:
-        """A connection of the application's."""
-        return connect(self.path, create=False)
-
-    @contextmanager
-    def reverser(self) -> Iterator[tuple[Reverser, SqliteCapture]]:
-        """The way back."""
-        with PostgresSource(self.conninfo).snapshot() as snapshot:
-            takeback = Takeback(self.plan, snapshot.catalog())
-        tables = [table.source for table in self.plan.tables]
-        applier = PostgresTakeback(self.conninfo, "test", tables)
-        with capture(self.path, "file") as kept, closing(applier):
-            yield Reverser(kept, applier, takeback), kept
-
-    def back(self) -> int:
-        """Take back what was written; how many changes."""
-        with self.reverser() as (reverser, _):
-            step = reverser.step()
-            reverser.set_sequences()
-            return step.changes
-
-    def compare(self) -> Verdict:
-        """Both sides."""
-        source, target = PostgresSource(self.conninfo), SqliteTarget(self.path)
-        return migration.compare(source, target, self.choices, progress=silent, limit=20)
-
-    def query(self, text: str) -> list[tuple[object, ...]]:
-        """Ask PostgreSQL."""
-        with psycopg.connect(self.conninfo) as connection:
-            return connection.execute(text.encode()).fetchall()
-
-
-def move(conninfo: str, path: Path, schema: str, profile: Profile = Profile.SQLALCHEMY) -> Moved:
-    """Make a schema on the source, move it, and arm the capture."""
-    with psycopg.connect(conninfo) as connection:
-        connection.execute(schema.encode())
-    choices = Choices(profile)
-    report = migration.migrate(
-        PostgresSource(conninfo),
-        SqliteTarget(path),
-        choices,
-        rejects=path.with_suffix(".rejects"),
-        overwrite=False,
-        progress=silent,
-    )
-    with closing(connect(path)) as connection:
-        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {quote(name)}").close()
-    moved = Moved(conninfo, path, choices, report.plan)
-    with capture(path, "file") as kept:
-        kept.arm(
-            report.plan, epoch=1, last={t.target: t.sequence for t in report.plan.tables if t.sequence is not None}
-        )
-    return moved
-
+from liteshift.writes import Refused
 
 SCHEMA = """
 CREATE TABLE parent (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text UNIQUE, j jsonb);
@@ -124,9 +35,9 @@ def test_what_is_written_arrives(database: str, tmp_path: Path) -> None:
         "UPDATE keyless SET b = 5 WHERE a IS NULL",
         "INSERT INTO keyless VALUES ('z', 1)",
     )
-    assert moved.back() > 0
+    assert moved.back().changes > 0
     assert moved.compare().equal
-    assert moved.back() == 0
+    assert moved.back().changes == 0
     assert moved.query("SELECT nextval('child_id_seq')") == [(5,)]
 
 
@@ -139,5 +50,39 @@ def test_a_row_that_is_not_as_it_was_stops_it(database: str, tmp_path: Path) -> 
         moved.back()
     with psycopg.connect(database) as connection:
         connection.execute("UPDATE parent SET name = 'b' WHERE id = 2")
-    assert moved.back() == 1
+    assert moved.back().changes == 1
     assert moved.compare().equal
+
+
+def test_a_row_that_was_refused_can_be_mended(database: str, tmp_path: Path) -> None:
+    moved = move(
+        database,
+        tmp_path / "file.db",
+        "CREATE TABLE t (id int PRIMARY KEY, n smallint, u int UNIQUE);"
+        "CREATE TABLE c (id int PRIMARY KEY, t int REFERENCES t ON UPDATE CASCADE);"
+        "CREATE TABLE k (a smallint, b text); INSERT INTO k VALUES (1, 'x'), (1, 'x');",
+    )
+    moved.write(
+        "INSERT INTO t VALUES (1, 1, 1)",
+        "INSERT INTO t VALUES (2, 70000, 2)",
+        "INSERT INTO c VALUES (1, 2)",
+        "UPDATE t SET id = 5 WHERE id = 2",
+        "UPDATE t SET n = 'seven' WHERE id = 1",
+        "UPDATE k SET a = 70000",
+        "INSERT INTO k VALUES (80000, 'y'), (80000, 'y')",
+    )
+    with pytest.raises(Refused, match=r"public.t \(id = '1'\).*column n.*an integer expected, found 'seven'"):
+        moved.back()
+    moved.write("UPDATE t SET n = 7 WHERE id = 1")
+    with pytest.raises(Refused, match=r"public.t \(id = '5'\), column n,.*70000.*out of range for type smallint"):
+        moved.back()
+    moved.write("UPDATE t SET n = 2 WHERE id = 5")
+    with pytest.raises(Refused, match=r"public.k \(a = '70000', b = 'x'\), column a,"):
+        moved.back()
+    moved.write("UPDATE k SET a = 2 WHERE a = 70000", "DELETE FROM k WHERE a = 80000 AND rowid = 3")
+    with pytest.raises(Refused, match=r"public.k \(a = '80000', b = 'y'\)"):
+        moved.back()
+    moved.write("UPDATE k SET a = 3 WHERE a = 80000")
+    assert moved.back().changes == 17
+    assert moved.compare().equal
+    assert moved.query("SELECT a, b FROM k ORDER BY 1") == [(2, "x"), (2, "x"), (3, "y")]

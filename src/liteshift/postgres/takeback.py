@@ -6,6 +6,7 @@ transaction, since what they did on SQLite comes as a change of its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from liteshift.stops import Stop, passing
 from liteshift.writes import Texts, Write, conflict, refusal
 
 _FENCE_DOWN = "25006"
+_TOO_LONG = "22001"
+_LIMIT = re.compile(r"\((\d+)\)")
 _LOCKED = ("55P03", "40P01")
 _OF_ROWS = ("22", "23")  # classes of errors that a row's values lead to
 _PREPARE = (
@@ -119,6 +122,29 @@ class PostgresTakeback:
                 self.close()  # which ends the transaction, whatever state it is in
         self._applied = number
         return number
+
+    def printed(self, values: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """How the source prints some values once it has read them.
+
+        Args:
+            values: the type of each, as PostgreSQL prints it, and its text.
+        """
+        places: dict[str, list[int]] = {}
+        for place, (kind, _) in enumerate(values):
+            places.setdefault(kind, []).append(place)
+        found = [""] * len(values)
+        connection = self._open()
+        try:
+            for kind, some in places.items():
+                # The type's name is as PostgreSQL prints it, which quotes what has to be quoted.
+                query = f"SELECT format('%s', v::{kind}) FROM unnest($1::text[]) WITH ORDINALITY u(v, n) ORDER BY n"  # noqa: S608
+                cursor = psycopg.RawCursor(connection)
+                rows = cursor.execute(query.encode(), ([values[place][1] for place in some],)).fetchall()
+                for place, (text,) in zip(some, rows, strict=True):
+                    found[place] = text
+        except psycopg.Error as error:
+            raise translate_error(error, self._label) from error
+        return found
 
     def set_sequences(self, last: Mapping[Name, int]) -> None:
         """Let each sequence go on after a value, unless it is further already; one that counts down is left alone."""
@@ -242,9 +268,26 @@ class PostgresTakeback:
         said = {
             "message": error.diag.message_primary or "",
             "detail": error.diag.message_detail or "",
-            "column": error.diag.column_name or "",
+            "column": error.diag.column_name or (self._column(write, state) if write else ""),
         }
         return refusal(write, state, said)
+
+    def _column(self, write: Write, state: str) -> str:
+        """Which column's new value its type does not take; empty where none is seen."""
+        old, statement = write.old or (None,) * len(write.statement.columns), write.statement
+        for name, kind, before, text in zip(statement.columns, statement.types, old, write.new or (), strict=False):
+            if text is None or text == before:
+                continue
+            if state == _TOO_LONG:
+                limit = _LIMIT.search(kind)
+                if limit and len(text) > int(limit[1]):
+                    return name
+                continue
+            # The type's name is as PostgreSQL prints it, which quotes what has to be quoted.
+            result = self._open().pgconn.exec_params(f"SELECT $1::{kind}".encode(), [text.encode()])
+            if result.status != pq.ExecStatus.TUPLES_OK:
+                return name
+        return ""
 
     def _look(self, write: Write) -> Sequence[Texts]:
         """The row that stands there now."""

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from liteshift.changes import Captured, CapturedKind
+from liteshift.changes import Captured, CapturedKind, Respelling
 from liteshift.errors import LiteshiftError, NotFit, NotInitialised
 from liteshift.plan import Plan, TablePlan
 from liteshift.position import Lsn
@@ -20,6 +20,7 @@ from liteshift.sqlite import rejected, shapes, state, triggers
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained
 from liteshift.sqlite.library import dbapi
+from liteshift.sqlite.respell import respell
 from liteshift.sqlite.rules import index_texts, unique_rules
 from liteshift.sqlite.witnesses import (
     AFTER,
@@ -175,6 +176,20 @@ class SqliteCapture:
             number, op = self._connection.execute(query).fetchone()
         return 0 if op == NOTHING else int(number)
 
+    def respell(self, rows: Sequence[Respelling]) -> int:
+        """Write rows as PostgreSQL has them, where they are still as they were captured; that is not captured.
+
+        Returns:
+            How many were written.
+
+        Raises:
+            Locked: a writer held the file for too long.
+        """
+        with explained(self._label):
+            self._require()
+            tables = shapes.remembered(self._connection)
+            return respell(self._path, rows, tables, busy_timeout=BUSY_MILLISECONDS)
+
     def forget(self, through: int) -> None:
         """Remove what the source has, in short transactions that leave room for other writers.
 
@@ -270,7 +285,7 @@ class SqliteCapture:
 
     def _width(self) -> int:
         found = self._connection.execute("SELECT count(*) FROM pragma_table_info(?)", (LOG,)).fetchone()
-        return int(found[0]) - 3
+        return int(found[0]) - 4
 
     def _run(self, statements: Iterator[str] | Sequence[str]) -> None:
         for statement in statements:
@@ -312,17 +327,17 @@ def capture(path: Path, label: str) -> Iterator[SqliteCapture]:
 def _read(connection: dbapi.Connection, tables: Sequence[shapes.Shape], after: int) -> Generator[Captured]:
     known = {table.number: table for table in tables}
     slots = "".join(f", c{at}" for at in range(max((len(table.columns) for table in tables), default=1)))
-    query = f"SELECT id, tbl, op{slots} FROM {LOG} WHERE id > ? AND op <> '{NOTHING}' ORDER BY id"  # noqa: S608
+    query = f"SELECT id, tbl, op, row{slots} FROM {LOG} WHERE id > ? AND op <> '{NOTHING}' ORDER BY id"  # noqa: S608
     before = None
     with closing(connection.execute(query, (after,))) as rows:
-        for number, which, op, *values in rows:
+        for number, which, op, rowid, *values in rows:
             table = known[which]
             row = tuple(values[: len(table.columns)])
             if op == BEFORE:
                 before = row
             elif op == AFTER:
-                yield Captured(number, table.name, CapturedKind.UPDATE, before, row)
+                yield Captured(number, table.name, CapturedKind.UPDATE, before, row, rowid)
             elif op == INSERT:
-                yield Captured(number, table.name, CapturedKind.INSERT, None, row)
+                yield Captured(number, table.name, CapturedKind.INSERT, None, row, rowid)
             elif op == DELETE:
-                yield Captured(number, table.name, CapturedKind.DELETE, row, None)
+                yield Captured(number, table.name, CapturedKind.DELETE, row, None, rowid)

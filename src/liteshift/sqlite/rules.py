@@ -37,6 +37,12 @@ class UniqueRules:
     looked_at: tuple[str, ...]
 
 
+def rowid_name(columns: Sequence[str]) -> str | None:
+    """A name of the rowid that no column takes; None where columns take all three."""
+    taken = {name.lower() for name in columns}
+    return next((name for name in _ROWID_NAMES if name not in taken), None)
+
+
 def index_texts(connection: dbapi.Connection) -> dict[str, str]:
     """The statement that made each index; empty for those that a constraint made."""
     rows = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_schema WHERE type = 'index'").fetchall()
@@ -50,8 +56,7 @@ def unique_rules(connection: dbapi.Connection, table: str, texts: Mapping[str, s
         texts: the statement that made each index.
     """
     columns = [str(name) for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))]
-    taken = {name.lower() for name in columns}
-    rowid = next((name for name in _ROWID_NAMES if name not in taken), None)
+    rowid = rowid_name(columns)
     rows = [f"NEW.{rowid}"]
     looked_at: dict[str, None] = {}
     unique = connection.execute(

@@ -18,6 +18,8 @@ MOVE = "move"
 """The name of the move that made the file."""
 ARMED = "armed"
 """The epoch that the capture is armed for; not there while the file follows."""
+RESPELLING = "respelling"
+"""There only within a transaction of ours that writes rows as PostgreSQL has them."""
 
 
 def make(connection: dbapi.Connection) -> None:

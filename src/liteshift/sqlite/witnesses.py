@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from liteshift.quoting import quote
+from liteshift.sqlite import state
 from liteshift.sqlite.rules import UniqueRules
 from liteshift.sqlite.triggers import Trigger
 
@@ -52,14 +53,14 @@ def log_statements(width: int) -> list[str]:
     columns = "".join(f", c{at}" for at in range(width))
     given = "".join(f", NEW.c{at}" for at in range(width))
     return [
-        f"CREATE TABLE {LOG} (id INTEGER PRIMARY KEY, tbl INTEGER, op TEXT{columns})",
+        f"CREATE TABLE {LOG} (id INTEGER PRIMARY KEY, tbl INTEGER, op TEXT, row INTEGER{columns})",
         f"CREATE TABLE {STASH} (tbl INTEGER, at, row INTEGER, gone{columns}, PRIMARY KEY (tbl, at, row)) WITHOUT ROWID",
         _trigger(
             "liteshift_replaced",
             "AFTER",
             "UPDATE OF gone",
             STASH,
-            [f"INSERT INTO {LOG} (tbl, op{columns}) VALUES (NEW.tbl, '{DELETE}'{given})"],
+            [f"INSERT INTO {LOG} (tbl, op, row{columns}) VALUES (NEW.tbl, '{DELETE}', NEW.row{given})"],
         ),
     ]
 
@@ -129,7 +130,8 @@ def refusal_trigger(text: str) -> str:
     Args:
         text: what to say, as an SQL constant.
     """
-    return _trigger(REFUSAL, "BEFORE", "INSERT", LOG, [f"SELECT RAISE(ABORT, {text})"])
+    allowed = f"EXISTS (SELECT 1 FROM {state.TABLE} WHERE key = '{state.RESPELLING}')"
+    return _trigger(REFUSAL, "BEFORE", "INSERT", LOG, [f"SELECT RAISE(ABORT, {text})"], f"NOT {allowed}")
 
 
 def _mine(table: Witnessed) -> str:
@@ -139,7 +141,8 @@ def _mine(table: Witnessed) -> str:
 
 def _write(table: Witnessed, op: str, row: str) -> str:
     values = "".join(f", {row}.{quote(name)}" for name in table.columns)
-    return f"INSERT INTO {LOG} (tbl, op{_slots(table)}) SELECT {table.number}, '{op}'{values}"
+    rowid = f"{row}.{table.rules.rowid}"
+    return f"INSERT INTO {LOG} (tbl, op, row{_slots(table)}) SELECT {table.number}, '{op}', {rowid}{values}"
 
 
 def _slots(table: Witnessed) -> str:

@@ -13,6 +13,8 @@ from liteshift.stages.follow import Follower
 from liteshift.stages.reverse import Reverser
 from liteshift.stages.verify import verify
 
+_TRIES = 50
+
 
 def verify_following(
     origin: Origin, destination: Destination, follower: Follower, plan: Plan, progress: Progress
@@ -38,12 +40,21 @@ def verify_reversing(
     """Compare all while PostgreSQL follows the file: just what the file shows is taken back first.
 
     From then on, `reverser.touched` has the rows that were changed since.
+
+    Raises:
+        LiteshiftError: as `Reverser.step`.
     """
-    with destination.reading() as rows:
-        reverser.step(through=rows.captured())
-        reverser.touched.clear()
-        with origin.snapshot() as snapshot:
-            return verify(snapshot, rows, plan, progress)
+    tries = 0
+    while True:
+        tries += 1
+        reverser.step()
+        with destination.reading() as rows:
+            # What the file shows may have come a moment ago, and not yet be written as PostgreSQL has it.
+            if reverser.step(through=rows.captured()).respelled and tries < _TRIES:
+                continue
+            reverser.touched.clear()
+            with origin.snapshot() as snapshot:
+                return verify(snapshot, rows, plan, progress)
 
 
 def meanwhile(work: Callable[[], Verdict], turn: Callable[[], object]) -> Verdict:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby, islice, takewhile
 
 from liteshift.catalog import Name
-from liteshift.changes import Captured
+from liteshift.changes import Captured, Respelling
 from liteshift.errors import Locked
 from liteshift.flow import Capture, ReverseApplier
 from liteshift.stops import Stop, passing
+from liteshift.translate.mending import Mending
+from liteshift.translate.statements import Doubt
 from liteshift.translate.takeback import Takeback
 from liteshift.writes import Refused, Texts, Write
 
 _FOREIGN_KEY = "23503"
 _MOST_TOUCHED = 100_000  # keys per table
+_BATCH = 500  # changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,12 @@ class Step:
     Attributes:
         changes: how many captured changes the source has got.
         number: the number of the last that it has.
+        respelled: how many rows of the file were written as PostgreSQL has them.
     """
 
     changes: int
     number: int
+    respelled: int = 0
 
 
 class Reverser:
@@ -68,20 +74,18 @@ class Reverser:
         """
         applied = self._applier.applied()
         try:
-            number = self._ship(applied, through, postpone=False)
+            number = self._ship(applied, through)
         except Refused as refused:
-            if refused.state != _FOREIGN_KEY:
-                raise
-            # SQLite looks at the end of a statement, or of the transaction, whether every row has its parent.
-            number = self._ship(applied, through, postpone=True)
-        count = self._count
+            number = self._ship_mended(applied, through, refused)
+        count, respelled = self._count, 0
         if count:
             passing(Stop.REVERSE_APPLIED)
-        with suppress(Locked):  # a writer of the application goes first; the next step forgets it
+        with suppress(Locked):  # a writer of the application goes first; the next step does what is left
+            respelled = self._look_after(number)
             self._capture.forget(number)
         if count:
             passing(Stop.REVERSE_FORGOTTEN)
-        return Step(count, number)
+        return Step(count, number, respelled)
 
     def set_sequences(self) -> Mapping[str, int]:
         """Let the source's sequences go on from where SQLite's numbers are; those, by the target's table."""
@@ -89,11 +93,78 @@ class Reverser:
         self._applier.set_sequences(self._takeback.sequences(last))
         return last
 
-    def _ship(self, after: int, through: int | None, *, postpone: bool) -> int:
+    def _look_after(self, through: int) -> int:
+        """What is left to do for changes that the source has; done twice, it does no harm.
+
+        Sequences go on after numbers that the application gave itself, and the file gets its values as PostgreSQL has
+        them, so that both sides stay equal to the last byte.
+        """
+        if not self._takeback.looks_after or not self._capture.last():
+            return 0
+        count, given = 0, dict[Name, int]()
+        with self._capture.changes(0) as changes:
+            mine = takewhile(lambda change: change.number <= through, changes)
+            while batch := list(islice(mine, _BATCH)):
+                for change in batch:
+                    for name, value in self._takeback.given(change).items():
+                        given[name] = max(value, given.get(name, value))
+                doubts = [(change, doubt) for change in batch for doubt in self._takeback.doubts(change)]
+                if doubts:
+                    count += self._capture.respell(self._respelled(doubts))
+        self._applier.set_sequences(given)
+        return count
+
+    def _respelled(self, doubts: Sequence[tuple[Captured, Doubt]]) -> list[Respelling]:
+        texts = self._applier.printed([(doubt.type, doubt.text) for _, doubt in doubts])
+        found = []
+        for _, some in groupby(zip(doubts, texts, strict=True), key=lambda one: one[0][0].number):
+            pairs = list(some)
+            row = self._takeback.respelled(pairs[0][0][0], [(doubt, text) for (_, doubt), text in pairs])
+            found += [row] if row else []
+        return found
+
+    def _ship_mended(self, after: int, through: int | None, refused: Refused) -> int:
+        """Take all back where the source does not take it change by change.
+
+        SQLite looks at the end of a statement, or of the transaction, whether every row has its parent; so foreign keys
+        are checked at the end. And of a row that was refused only what became of it counts.
+
+        Raises:
+            Refused: what became of a row is refused as well.
+        """
+        mending, through = Mending(self._takeback.key_of), self._end(after, through)
+        if refused.state != _FOREIGN_KEY:
+            self._fold(mending, refused, after, through)
+        while True:
+            try:
+                return self._ship(after, through, mending)
+            except Refused as again:
+                self._fold(mending, again, after, through)
+
+    def _fold(self, mending: Mending, refused: Refused, after: int, through: int) -> None:
+        if refused.write is None or not mending.add(refused.write.change):
+            raise refused
+        more = True
+        while more:
+            with self._capture.changes(after) as changes:
+                more = mending.follow(takewhile(lambda change: change.number <= through, changes))
+
+    def _end(self, after: int, through: int | None) -> int:
+        """Where what there is now ends; every pass over it must see the same."""
+        if through is not None:
+            return through
+        last = after
+        with self._capture.changes(after) as changes:
+            for change in changes:
+                last = change.number
+        return last
+
+    def _ship(self, after: int, through: int | None, mending: Mending | None = None) -> int:
         self._count, self._last = 0, after
         with self._capture.changes(after) as changes:
-            writes = self._takeback.writes(self._counted(changes, through))
-            self._applier.apply(self._noted(writes), postpone=postpone)
+            counted = self._counted(changes, through)
+            writes = self._takeback.writes(counted if mending is None else mending.fold(counted))
+            self._applier.apply(self._noted(writes), postpone=mending is not None)
         return self._last  # the last changes may have been none to the source, which then does not count them
 
     def _counted(self, changes: Iterator[Captured], through: int | None) -> Iterator[Captured]:
