@@ -93,10 +93,11 @@ class TableFacts:
 
 @dataclass(frozen=True, slots=True)
 class BrokenKey:
-    """A foreign key that PostgreSQL does not vouch for, and the rows whose parent is not there."""
+    """A foreign key, and the rows whose parent is not there; `trusted` where PostgreSQL takes it for valid."""
 
     key: str
     orphans: int
+    trusted: bool
 
 
 class State(StrEnum):

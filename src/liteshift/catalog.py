@@ -79,6 +79,7 @@ class Column:
         sequence: the sequence that feeds it: its identity's, or the one its default calls.
         collation: its collation where it isn't the type's own and doesn't sort by code point.
         fuzzy: whether its collation takes different texts for equal.
+        sorted: whether its texts have the order of the database.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Column:
     sequence: Name | None = None
     collation: str | None = None
     fuzzy: bool = False
+    sorted: bool = False
 
 
 class ConstraintKind(StrEnum):
@@ -135,14 +137,19 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class IndexKey:
-    """One key of an index: a column, or an expression; `collation` is one that takes different texts for equal."""
+    """One key of an index: a column, or an expression.
+
+    Attributes:
+        collation: one that takes different texts for equal.
+        own_equality: whether its operator class may have an equality other than the type's.
+    """
 
     column: str | None
     expression: str | None
     descending: bool = False
     nulls_first: bool = False
     collation: str | None = None
-    default_opclass: bool = True
+    own_equality: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +218,7 @@ class Table:
         rows: PostgreSQL's estimate of its rows, leaves included; -1 where it never counted them.
         bytes: its heap and TOAST on the source's disk, leaves included.
         partitions: those of every level below it, each with the constraints and indexes that are its own.
+        gaps: whether there may be rows that none of its partitions, one level down, takes.
         parents: the tables it inherits from, partitions aside.
         replica_identity: `default`, `full`, `index` or `nothing`.
     """
@@ -224,6 +232,7 @@ class Table:
     bytes: int = 0
     partitioned: bool = False
     partitions: tuple[Table, ...] = ()
+    gaps: bool = False
     parents: tuple[Name, ...] = ()
     row_security: bool = False
     unlogged: bool = False
@@ -246,11 +255,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A view, with the query that PostgreSQL prints for it."""
+    """A view, with the query that PostgreSQL prints for it; `updatable` where a write to it goes to its table."""
 
     name: Name
     columns: tuple[Column, ...]
     definition: str
+    updatable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +280,14 @@ class OtherObject:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """A whole database's schema at one moment, and how many large objects it holds."""
+    """A whole database's schema at one moment.
+
+    Attributes:
+        collation: the order of its texts, unless a column has its own.
+        large_objects: how many it holds.
+        comments: how many comments were made.
+        granted: how many relations others may use than the owner and the role that asks.
+    """
 
     database: str
     server_version: int
@@ -279,4 +296,12 @@ class Catalog:
     views: tuple[View, ...] = ()
     sequences: tuple[Sequence, ...] = ()
     others: tuple[OtherObject, ...] = field(default=())
+    collation: str = "C"
     large_objects: int = 0
+    comments: int = 0
+    granted: int = 0
+
+    @property
+    def sorts_by_code_point(self) -> bool:
+        """Whether its texts sort as SQLite's do."""
+        return self.collation in ("C", "POSIX", "C.UTF-8", "C.utf8", "ucs_basic")

@@ -92,7 +92,6 @@ class ServerFacts:
     Attributes:
         database: its name.
         version: as `server_version_num`.
-        collation: the database's LC_COLLATE.
         role: the role we are.
         superuser: whether it is a superuser.
         replication: whether it has the attribute REPLICATION.
@@ -108,7 +107,6 @@ class ServerFacts:
     database: str
     version: int
     version_text: str
-    collation: str
     role: str
     superuser: bool
     replication: bool

@@ -60,6 +60,6 @@ def test_a_table_that_may_not_be_read_stops_the_move(ordinary: str, tmp_path: Pa
 def test_what_is_left_out_is_not_asked_for(ordinary: str, tmp_path: Path) -> None:
     report = _migrate(ordinary, tmp_path / "t.db", Choices(exclude=("public.hidden",)))
     assert report.verdict.equal and report.rows == 1
-    (loss,) = report.plan.of(Severity.LOSS)
+    (loss,) = [item for item in report.plan.of(Severity.LOSS) if item.kind != "privileges"]
     assert (loss.kind, loss.subject) == ("sequence", "public.seen.id")
     assert "GRANT SELECT" in loss.why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -78,7 +79,7 @@ def sqlite(tmp_path: Path) -> Iterator[dbapi.Connection]:
 
 def found(statement: str, catalog: Catalog) -> set[str]:
     statements = Statements(statements=(StatementStats(statement, 1, 1.0),))
-    return {use.title for use in judge(statements, known(catalog, "en_US.UTF-8")).uses}
+    return {use.title for use in judge(statements, known(replace(catalog, collation="en_US.UTF-8"))).uses}
 
 
 def on_postgres(database: str, statement: str) -> list[Any]:
@@ -150,6 +151,6 @@ def test_constants_and_comments_are_not_shown(text: str, shown: str) -> None:
 def test_a_deep_statement_is_looked_at_word_by_word(catalog: Catalog) -> None:
     deep = "SELECT " + "(" * 5000 + "id" + ")" * 5000 + " FROM t WHERE name ILIKE 'x'"
     statements = Statements(statements=(StatementStats(deep, 1, 1.0),))
-    workload = judge(statements, known(catalog, "C"))
+    workload = judge(statements, known(catalog))
     assert workload.unparsed == 1
     assert [use.title for use in workload.uses] == ["ILIKE"]

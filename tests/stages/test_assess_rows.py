@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from liteshift import migration
-from liteshift.assessment import Assessment, Decision, Level, TableFacts
+from liteshift.assessment import Assessment, BrokenKey, Decision, Level, TableFacts
 from liteshift.catalog import Name
+from liteshift.errors import NotFit
 from liteshift.plan import Choices, Profile
 from liteshift.postgres.snapshot import PostgresSource
 from liteshift.progress import silent
@@ -179,6 +180,29 @@ def test_counts_rows_without_their_parent(database: str) -> None:
     found = assessed(database)
     assert [(one.key, one.orphans) for one in found.broken_keys] == [("public.child.child_fk", 2)]
     assert any("child_fk" in reason.what for reason in found.verdict.reasons)
+
+
+def test_deep_finds_rows_written_past_a_foreign_key(any_database: str, tmp_path: Path) -> None:
+    fill(
+        any_database,
+        "CREATE TABLE parent (id int PRIMARY KEY)",
+        "CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent)",
+        "SET session_replication_role = replica",
+        "INSERT INTO child VALUES (1, 7)",
+    )
+    assert assessed(any_database).broken_keys == ()
+    found = assessed(any_database, deep=True)
+    assert found.broken_keys == (BrokenKey("public.child.child_parent_fkey", 1, trusted=True),)
+    assert found.verdict.decision is Decision.NO_GO
+    with pytest.raises(NotFit, match="child row 1"):
+        migrated(any_database, tmp_path / "t.db")
+    assert not (tmp_path / "t.db").exists()
+    fill(
+        any_database,
+        "ALTER TABLE child DROP CONSTRAINT child_parent_fkey",
+        "ALTER TABLE child ADD FOREIGN KEY (parent) REFERENCES parent NOT VALID",
+    )
+    assert migrated(any_database, tmp_path / "t.db").verdict.equal
 
 
 def test_a_unique_rule_under_lower_depends_on_the_letters(any_database: str) -> None:

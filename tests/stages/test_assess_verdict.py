@@ -29,7 +29,7 @@ from liteshift.translate.verdict import verdict
 from liteshift.translate.writing import writing
 
 SERVER = ServerFacts(
-    database="shop", version=180006, version_text="18.6", collation="C", role="me", superuser=True, replication=True,
+    database="shop", version=180006, version_text="18.6", role="me", superuser=True, replication=True,
     create=True, wal_level="logical", slots=0, max_slots=10, senders=0, max_senders=10, keep_bytes=10 << 30,
     plugins=None, prepared=0, replica=False,
 )  # fmt: skip

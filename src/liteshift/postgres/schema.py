@@ -53,7 +53,10 @@ def read_catalog(connection: psycopg.Connection[Any]) -> Catalog:
         views=_views(answers),
         sequences=tuple(_sequence(row) for row in answers["sequences"]),
         others=tuple(others),
+        collation=database["collation"],
         large_objects=database["large_objects"],
+        comments=database["comments"],
+        granted=database["granted"],
     )
 
 
@@ -133,6 +136,7 @@ def _tables(answers: Mapping[str, list[Row]]) -> tuple[Table, ...]:
             bytes=row["bytes"] + sum(partition.bytes for partition in below),
             partitioned=row["partitioned"],
             partitions=below,
+            gaps=row["gaps"],
             parents=tuple(Name(rows[oid]["schema"], rows[oid]["name"]) for oid in parents if oid in rows),
             row_security=row["row_security"],
             unlogged=row["unlogged"],
@@ -148,7 +152,7 @@ def _views(answers: Mapping[str, list[Row]]) -> tuple[View, ...]:
     for row in answers["columns"]:
         columns[row["table"]].append(_column(row, types))
     return tuple(
-        View(Name(row["schema"], row["name"]), tuple(columns[row["oid"]]), row["definition"])
+        View(Name(row["schema"], row["name"]), tuple(columns[row["oid"]]), row["definition"], row["updatable"])
         for row in answers["views"]
     )
 
@@ -174,6 +178,7 @@ def _column(row: Row, types: Mapping[int, PgType]) -> Column:
         sequence=sequence,
         collation=row["collation"],
         fuzzy=row["fuzzy"],
+        sorted=row["sorted"],
     )
 
 
@@ -211,7 +216,7 @@ def _index(row: Row) -> Index:
             descending=key["descending"],
             nulls_first=key["nulls_first"],
             collation=key["collation"],
-            default_opclass=key["default_opclass"],
+            own_equality=key["own_equality"],
         )
         for key in row["keys"]
         if not key["included"]

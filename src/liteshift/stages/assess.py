@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from liteshift.assessment import Assessment, BrokenKey, Prediction, TableFacts
-from liteshift.catalog import Catalog, Name, Table
+from liteshift.catalog import Catalog, Constraint, Name, Table
 from liteshift.ends import Snapshot, Source
 from liteshift.plan import Choices, Plan
 from liteshift.progress import Progress, Step
 from liteshift.stages.rows import RowReader
 from liteshift.survey import Oddity, Rights
-from liteshift.translate.facts import Facts, doubtful_foreign_keys, doubtful_texts
+from liteshift.translate.facts import Facts, doubtful_foreign_keys, doubtful_texts, foreign_keys
 from liteshift.translate.fates import fates
 from liteshift.translate.planner import make_plan
 from liteshift.translate.prediction import schema_bytes
@@ -58,13 +58,14 @@ def assess(source: Source, choices: Choices, *, deep: bool, progress: Progress) 
                 tables.append(reader.read(table, item))
                 progress(Step("assess", str(table.name), done, len(chosen)))
         with clock.part("foreign keys"):
-            orphans = _orphans(snapshot, catalog, tables)
+            orphans = _orphans(snapshot, doubtful_foreign_keys(catalog), tables)
+            trusted = _orphans(snapshot, foreign_keys(catalog) if deep else [], tables)
         with clock.part("statements"):
-            workload = judge(survey.statements(), known(catalog, server.collation))
+            workload = judge(survey.statements(), known(catalog))
         plan = make_plan(catalog, choices, Facts(orphans, _ascii(catalog, tables)))
         writes = writing(before, survey.activity(), clock.all)
     objects = fates(plan, catalog)
-    broken = tuple(BrokenKey(f"{table}.{key}", count) for (table, key), count in orphans.items() if count)
+    broken = _broken(orphans, trusted=False) + _broken(trusted, trusted=True)
     access = readable(server, rights)
     return Assessment(
         source=source.label,
@@ -115,8 +116,10 @@ def _of_move(rights: Sequence[Rights], tables: Sequence[Table]) -> list[Rights]:
     return [right for right in rights if right.name in wanted]
 
 
-def _orphans(snapshot: Snapshot, catalog: Catalog, tables: Sequence[TableFacts]) -> dict[tuple[Name, str], int]:
-    """Rows that break the foreign keys which PostgreSQL does not vouch for; always counted, never sampled."""
+def _orphans(
+    snapshot: Snapshot, keys: Sequence[tuple[Table, Constraint]], tables: Sequence[TableFacts]
+) -> dict[tuple[Name, str], int]:
+    """Rows that break some foreign keys; always counted, never sampled."""
     read = {table.name for table in tables if not table.unread}
     return {
         (table.name, key.name): snapshot.orphans(
@@ -126,9 +129,13 @@ def _orphans(snapshot: Snapshot, catalog: Catalog, tables: Sequence[TableFacts])
             key.reference.columns,
             match_full=key.reference.match_full,
         )
-        for table, key in doubtful_foreign_keys(catalog)
+        for table, key in keys
         if key.reference is not None and {table.name, key.reference.table} <= read
     }
+
+
+def _broken(orphans: Mapping[tuple[Name, str], int], *, trusted: bool) -> tuple[BrokenKey, ...]:
+    return tuple(BrokenKey(f"{table}.{key}", count, trusted) for (table, key), count in orphans.items() if count)
 
 
 def _ascii(catalog: Catalog, tables: Sequence[TableFacts]) -> frozenset[tuple[Name, str]]:

@@ -10,7 +10,7 @@ from liteshift.codec.copy_binary import wire
 from liteshift.codec.copy_text import decode, fields
 from liteshift.codec.values import Unrepresentable, codec
 from liteshift.ends import Snapshot, Staging, Unbuilt, Value
-from liteshift.errors import LiteshiftError
+from liteshift.errors import LiteshiftError, NotFit
 from liteshift.plan import ColumnPlan, Plan, TablePlan
 from liteshift.progress import Progress, Step
 from liteshift.reports import CopiedTable, Reject
@@ -97,13 +97,18 @@ def check_file(staging: Staging, rejected: int) -> tuple[str, ...]:
         Rows without their parent, which only rejected rows excuse.
 
     Raises:
-        LiteshiftError: the file is not sound, or rows point nowhere though none was rejected.
+        LiteshiftError: the file is not sound.
+        NotFit: rows point nowhere though none was rejected.
     """
     unsound, orphans = staging.check()
     if unsound:
         raise LiteshiftError(f"the new file is not sound: {'; '.join(unsound[:5])}")
     if orphans and not rejected:
-        raise LiteshiftError(f"the new file breaks a foreign key: {'; '.join(orphans[:5])}")
+        raise NotFit(
+            f"rows break a foreign key that the source takes for valid: {'; '.join(orphans[:5])}",
+            hint="They were written past it, as by a restore without triggers: mend them on the source, or drop the key"
+            " there and add it again as NOT VALID, which leaves it out. liteshift assess --deep counts them all.",
+        )
     return tuple(orphans)
 
 

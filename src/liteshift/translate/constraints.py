@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from liteshift.catalog import Constraint, ConstraintKind, Name, Table
+from liteshift.catalog import Constraint, ConstraintKind, Name, PgType, Table, TypeKind
 from liteshift.plan import Finding, ObjectPlan, Severity
 from liteshift.quoting import quote
 from liteshift.translate.columns import PlannedColumn, Report
 from liteshift.translate.expressions import Operand, Untranslatable, translate
 
+Tables = Mapping[Name, tuple[str, Mapping[str, PlannedColumn]]]
+
+_NUMBERS = ("integer", "boolean", "double", "real", "numeric")
+_TEXTS = ("text", "varchar", "bpchar", "name", "citext")
 _ACTIONS = {"a": "", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
 
@@ -17,7 +21,7 @@ def constraint_clause(
     table: Table,
     constraint: Constraint,
     columns: Mapping[str, PlannedColumn],
-    tables: Mapping[Name, tuple[str, Mapping[str, str]]],
+    tables: Tables,
     report: Report,
 ) -> str:
     """A constraint as a clause of CREATE TABLE; empty where it is not carried, which is then reported.
@@ -26,7 +30,7 @@ def constraint_clause(
         table: the table it stands on.
         constraint: any but a rowid's primary key, which is its column's business.
         columns: the table's columns by source name.
-        tables: every table of the plan by source name: its target name, and its columns' target names.
+        tables: every table of the plan by source name: its target name, and its columns by source name.
         report: takes the findings.
     """
     subject = f"{table.name}.{constraint.name}"
@@ -97,7 +101,7 @@ def _check(constraint: Constraint, columns: Mapping[str, PlannedColumn], subject
 def _foreign_key(
     constraint: Constraint,
     columns: Mapping[str, PlannedColumn],
-    tables: Mapping[Name, tuple[str, Mapping[str, str]]],
+    tables: Tables,
     subject: str,
     report: Report,
 ) -> str:
@@ -109,12 +113,21 @@ def _foreign_key(
     if not constraint.enforced:
         lost(report, "foreign key", subject, "it is NOT ENFORCED on the source: rows may break it")
         return ""
+    target_name, target_columns = tables[reference.table]
+    pairs = [
+        (columns[own], target_columns[its]) for own, its in zip(constraint.columns, reference.columns, strict=True)
+    ]
+    strangers = [pair for pair in pairs if not _finds(*pair)]
+    if strangers:
+        one, other = strangers[0]
+        why = f"{one.source.type_text} and {other.source.type_text} are stored in different forms"
+        lost(report, "foreign key", subject, why, "give both columns one type on the source")
+        return ""
     if reference.delete_columns:
         what = "ON DELETE sets all its columns, not some of them"
         report(Finding(Severity.LOSS, "foreign key", subject, what, "SQLite knows no column list there"))
-    target_name, target_columns = tables[reference.table]
     own = [quote(columns[name].plan.target) for name in constraint.columns]
-    theirs = ", ".join(quote(target_columns[name]) for name in reference.columns)
+    theirs = ", ".join(quote(target_columns[name].plan.target) for name in reference.columns)
     clause = (
         f"CONSTRAINT {quote(constraint.name)} FOREIGN KEY ({', '.join(own)}) REFERENCES {quote(target_name)} ({theirs})"
     )
@@ -127,6 +140,26 @@ def _foreign_key(
         same = " AND ".join(f"({own[0]} IS NULL) = ({name} IS NULL)" for name in own[1:])
         clause += f",\n  CONSTRAINT {quote(constraint.name + '_full')} CHECK ({same})"
     return clause
+
+
+def _finds(child: PlannedColumn, parent: PlannedColumn) -> bool:
+    """Whether SQLite finds the parent of each value, as PostgreSQL does: it compares what is stored."""
+    one, other = child.operand, parent.operand
+    forms = [operand.form.partition("(")[0] for operand in (one, other)]
+    if all(form in _NUMBERS for form in forms):
+        return True
+    if other.collation == "DECIMAL":
+        return forms[0] in (*_NUMBERS, "decimal")
+    names = [_base_name(column.source.type) for column in (child, parent)]
+    if all(name in _TEXTS for name in names):
+        return names[0] != "bpchar" or names[1] == "bpchar"  # only there trailing blanks don't count
+    return one.form == other.form and names[0] == names[1]
+
+
+def _base_name(kind: PgType) -> str:
+    while kind.kind is TypeKind.DOMAIN and kind.base:
+        kind = kind.base
+    return kind.name.name
 
 
 def carried(constraint: Constraint, clause: str) -> ObjectPlan:

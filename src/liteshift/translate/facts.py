@@ -40,6 +40,16 @@ def doubtful_foreign_keys(catalog: Catalog) -> list[tuple[Table, Constraint]]:
     return doubtful
 
 
+def foreign_keys(catalog: Catalog) -> list[tuple[Table, Constraint]]:
+    """Every foreign key that PostgreSQL vouches for: rows may break it all the same, written past it."""
+    return [
+        (table, constraint)
+        for table in catalog.tables
+        for constraint in table.constraints
+        if constraint.kind is ConstraintKind.FOREIGN_KEY and constraint.validated and constraint.enforced
+    ]
+
+
 def doubtful_texts(catalog: Catalog) -> list[tuple[Table, str]]:
     """Columns whose unique rule folds case (lower, upper, citext), which SQLite does for ASCII letters only."""
     return [

@@ -50,6 +50,8 @@ def index_statement(
         return _not_translated(index, subject, str(error), report)
     if index.unique and any(key.collation for key in index.keys):
         return _not_translated(index, subject, "a collation of its own", report)
+    if index.unique and any(key.own_equality for key in index.keys):
+        return _not_translated(index, subject, "an operator class of its own, with an equality of its own", report)
     if index.unique:
         keys = [columns[key.column] for key in index.keys if key.column is not None]
         refuse_unfaithful("unique index", subject, keys, report)

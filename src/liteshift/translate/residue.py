@@ -24,11 +24,15 @@ _WHY = {
     "cast": "SQLite has no casts of one's own",
     "text search configuration": "SQLite has none",
     "collation": "what uses it is named at its own place",
+    "operator class": "what uses it is named at its own place",
+    "text search dictionary": "SQLite has none",
+    "language": "SQLite runs no stored code",
     "publication": "SQLite publishes nothing",
     "subscription": "SQLite subscribes to nothing",
     "foreign server": "SQLite has none",
     "sequence": "no column of a carried table is fed by it",
 }
+_WHOLE = "of the database"
 _INSTEAD = {
     "materialized view": "make it a table that the application fills",
     "function": "move it into the application",
@@ -53,6 +57,16 @@ def report_others(catalog: Catalog, chosen: Sequence[Table], report: Report) -> 
             report(Finding(Severity.NOTE, other.kind, subject, "is not carried", "SQLite keeps its own statistics"))
         else:
             _report(report, other.kind, _signature(other.kind, other.definition) or subject)
+    if catalog.comments:
+        what = f"({catalog.comments}) are not carried"
+        report(Finding(Severity.LOSS, "comments", _WHOLE, what, "SQLite keeps none"))
+    if catalog.granted:
+        what = f"(others than the owner may use {catalog.granted} tables, views or sequences) are not carried"
+        why, instead = "SQLite has no users: who can open the file can do everything", "guard the file"
+        report(Finding(Severity.LOSS, "privileges", _WHOLE, what, why, instead))
+    if any(column.sorted for table in chosen for column in table.columns) and not catalog.sorts_by_code_point:
+        what = f"is no longer {catalog.collation}: texts sort by code point"
+        report(Finding(Severity.LOSS, "collation", _WHOLE, what, "SQLite does not have this collation"))
     if catalog.encoding == "SQL_ASCII":
         what = "its texts must be UTF-8; a row whose text is not is rejected"
         report(Finding(Severity.NOTE, "database", catalog.database, what, "its encoding is SQL_ASCII"))

@@ -146,8 +146,13 @@ def _odd_values(tables: Sequence[TableFacts]) -> Iterator[Reason]:
 
 def _orphans(broken: Sequence[BrokenKey]) -> Iterator[Reason]:
     for key in broken:
-        what = f"{_count(key.orphans, 'row')} break the foreign key {key.key}, which would be left out"
-        yield Reason(Level.CHANGE, what, "mend the rows, then ALTER TABLE … VALIDATE CONSTRAINT")
+        what = f"{_count(key.orphans, 'row')} break the foreign key {key.key}"
+        if key.trusted:
+            instead = "mend the rows; or drop the key and add it again as NOT VALID, which leaves it out"
+            yield Reason(Level.STOP, f"{what}, which PostgreSQL takes for valid: the move would stop there", instead)
+        else:
+            instead = "mend the rows, then ALTER TABLE … VALIDATE CONSTRAINT"
+            yield Reason(Level.CHANGE, f"{what}, which would be left out", instead)
 
 
 def _constructs(workload: Workload) -> Iterator[Reason]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from sqlglot import expressions as exp
 
 from liteshift.catalog import Catalog, Name, View
-from liteshift.plan import ColumnPlan, Profile, ViewPlan
+from liteshift.plan import ColumnPlan, Finding, Profile, Severity, ViewPlan
 from liteshift.quoting import quote
 from liteshift.translate.columns import Report
 from liteshift.translate.constraints import lost
@@ -48,6 +48,9 @@ def plan_views(
                 left.append(view)
                 continue
             planned.append(made.plan)
+            if view.updatable:
+                what, why = "is for reading only", "SQLite's views take no writes"
+                report(Finding(Severity.LOSS, "view", str(view.name), what, why, "write to its table"))
             known[view.name] = (made.plan.target, made.operands)
         if len(left) == len(waiting):
             break

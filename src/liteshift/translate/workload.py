@@ -31,7 +31,6 @@ _EXAMPLES = 3
 _EXAMPLE_LENGTH = 300
 _RANK = list(Effort)
 _TEXTS = ("text", "varchar", "bpchar", "name", "citext")
-_BYTE_ORDER = ("C", "POSIX", "C.UTF-8", "C.utf8", "ucs_basic")
 
 _GET_IT = (
     "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements';  -- beside what it holds already; then restart",
@@ -55,11 +54,11 @@ class Known:
     byte_order: bool = True
 
 
-def known(catalog: Catalog, collation: str) -> Known:
+def known(catalog: Catalog) -> Known:
     """What the catalog tells."""
     tables = {table.name.name: {column.name: column for column in table.columns} for table in catalog.tables}
     functions = {other.name.name.upper() for other in catalog.others if other.kind in ("function", "procedure")}
-    return Known(tables, frozenset(functions), collation in _BYTE_ORDER)
+    return Known(tables, frozenset(functions), catalog.sorts_by_code_point)
 
 
 def judge(found: Statements, names: Known) -> Workload:

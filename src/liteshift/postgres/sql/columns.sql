@@ -13,6 +13,7 @@ SELECT a.attrelid::int8 AS table,
        CASE WHEN a.attcollation <> t.typcollation AND coalesce(co.collcollate, '') NOT IN ('C', 'POSIX')
              AND co.collprovider <> 'b' THEN co.collname END AS collation,  -- those sort by code point, as SQLite does
        coalesce(NOT co.collisdeterministic, false) AS fuzzy,
+       coalesce(co.collprovider = 'd', false) AS sorted,
        s.nspname AS sequence_schema,
        s.relname AS sequence_name
   FROM pg_catalog.pg_attribute a

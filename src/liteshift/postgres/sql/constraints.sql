@@ -1,4 +1,5 @@
 -- Constraints of tables, with the names of their columns in key order; a partition's inherited ones are its root's.
+-- An exclusion by equality alone is a unique rule, and stands among the indexes.
 -- A key WITHOUT OVERLAPS (PostgreSQL 18) is an exclusion constraint; one with a PERIOD has no like in SQLite either.
 SELECT k.conrelid::int8 AS table,
        k.conname AS name,
@@ -35,5 +36,8 @@ SELECT k.conrelid::int8 AS table,
   LEFT JOIN pg_catalog.pg_class rc ON rc.oid = k.confrelid AND k.contype = 'f'
   LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace
  WHERE k.contype IN ('p', 'u', 'f', 'c', 'x')
+   AND NOT (k.contype = 'x' AND NOT k.condeferrable AND NOT EXISTS (
+            SELECT FROM unnest(k.conexclop) u(op) JOIN pg_catalog.pg_operator o ON o.oid = u.op
+             WHERE o.oprname <> '=' OR o.oprnamespace <> 'pg_catalog'::regnamespace))
    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'liteshift')
  ORDER BY k.conrelid, k.contype, k.conname;

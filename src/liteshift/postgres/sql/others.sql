@@ -58,6 +58,28 @@ SELECT 'operator', n.nspname, o.oprname, NULL, NULL, o.oid::regoperator::text
   FROM pg_catalog.pg_operator o JOIN spaces n ON n.oid = o.oprnamespace
  WHERE ('pg_catalog.pg_operator'::regclass::oid, o.oid) NOT IN (SELECT classid, objid FROM own)
 UNION ALL
+SELECT 'operator class', n.nspname, c.opcname, NULL, NULL, ''
+  FROM pg_catalog.pg_opclass c JOIN spaces n ON n.oid = c.opcnamespace
+ WHERE ('pg_catalog.pg_opclass'::regclass::oid, c.oid) NOT IN (SELECT classid, objid FROM own)
+UNION ALL
+SELECT 'text search dictionary', n.nspname, t.dictname, NULL, NULL, ''
+  FROM pg_catalog.pg_ts_dict t JOIN spaces n ON n.oid = t.dictnamespace
+ WHERE ('pg_catalog.pg_ts_dict'::regclass::oid, t.oid) NOT IN (SELECT classid, objid FROM own)
+UNION ALL
+SELECT 'text search parser', n.nspname, t.prsname, NULL, NULL, ''
+  FROM pg_catalog.pg_ts_parser t JOIN spaces n ON n.oid = t.prsnamespace
+ WHERE ('pg_catalog.pg_ts_parser'::regclass::oid, t.oid) NOT IN (SELECT classid, objid FROM own)
+UNION ALL
+SELECT 'conversion', n.nspname, c.conname, NULL, NULL, ''
+  FROM pg_catalog.pg_conversion c JOIN spaces n ON n.oid = c.connamespace
+ WHERE ('pg_catalog.pg_conversion'::regclass::oid, c.oid) NOT IN (SELECT classid, objid FROM own)
+UNION ALL
+SELECT 'language', '', l.lanname, NULL, NULL, '' FROM pg_catalog.pg_language l
+ WHERE l.oid >= 16384 AND ('pg_catalog.pg_language'::regclass::oid, l.oid) NOT IN (SELECT classid, objid FROM own)
+UNION ALL
+SELECT 'foreign data wrapper', '', w.fdwname, NULL, NULL, '' FROM pg_catalog.pg_foreign_data_wrapper w
+ WHERE ('pg_catalog.pg_foreign_data_wrapper'::regclass::oid, w.oid) NOT IN (SELECT classid, objid FROM own)
+UNION ALL
 SELECT 'cast', '', s.typname, NULL, NULL, c.castsource::regtype || ' as ' || c.casttarget::regtype
   FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_type s ON s.oid = c.castsource
  WHERE c.oid >= 16384

@@ -2,7 +2,6 @@
 SELECT d.datname::text AS database,
        current_setting('server_version_num')::int AS version,
        current_setting('server_version') AS version_text,
-       d.datcollate::text AS collation,
        r.rolname::text AS role,
        r.rolsuper AS superuser,
        r.rolreplication AS replication,

@@ -4,6 +4,12 @@ SELECT c.oid::int8 AS oid,
        c.relname AS name,
        c.relkind = 'p' AS partitioned,
        c.relispartition AS partition,
+       CASE WHEN p.partstrat IS NULL THEN false
+            WHEN p.partstrat <> 'h' THEN p.partdefid = 0  -- no default partition
+            ELSE (SELECT coalesce(sum(1.0 / substring(pg_catalog.pg_get_expr(l.relpartbound, l.oid)
+                                                      FROM 'modulus (\d+)')::int), 0) < 0.999999
+                    FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class l ON l.oid = h.inhrelid
+                   WHERE h.inhparent = c.oid) END AS gaps,
        c.reltuples::int8 AS rows,
        CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END AS bytes,
        c.relrowsecurity AS row_security,
@@ -14,6 +20,7 @@ SELECT c.oid::int8 AS oid,
           FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid) AS parents
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid
  WHERE c.relkind IN ('r', 'p')
    AND c.relpersistence <> 't'
    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'liteshift')

@@ -2,7 +2,8 @@
 SELECT c.oid::int8 AS oid,
        n.nspname AS schema,
        c.relname AS name,
-       pg_catalog.pg_get_viewdef(c.oid) AS definition
+       pg_catalog.pg_get_viewdef(c.oid) AS definition,
+       pg_catalog.pg_relation_is_updatable(c.oid, false) & 28 <> 0 AS updatable
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'v'

@@ -1,0 +1,7 @@
+INSERT INTO c_int (id, r) VALUES (2, 2)
+INSERT INTO c_int (id, n) VALUES (2, 2)
+INSERT INTO c_int (id, f) VALUES (2, 2)
+INSERT INTO c_int (id, r, n, f) VALUES (2, 1, 1, 1)
+INSERT INTO c_text (id, d) VALUES (2, 'a')
+INSERT INTO c_text (id, f) VALUES (2, 'ac')
+INSERT INTO c_text (id, c, f) VALUES (2, 'ab', 'ab')
