@@ -12,7 +12,7 @@ from typing import Any
 from liteshift.demo.client import Answer, Client
 from liteshift.demo.conversation import PARTIES
 
-_USERS = 8
+_USERS = 16
 _WRITES = 1 / 3
 _SEARCHES = ("", "?type=customer&limit=20", "?type=vendor&limit=20&search=company", "?limit=5&include_inactive=true")
 
