@@ -178,6 +178,7 @@ class Trigger:
         columns: the columns of its UPDATE OF.
         condition: whether it has a WHEN.
         source: its function's body.
+        argument: what it gives its function, where that is one text.
     """
 
     name: str
@@ -190,6 +191,7 @@ class Trigger:
     language: str
     source: str
     definition: str
+    argument: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,117 @@ def test_the_time_of_the_last_change_is_kept(any_database: str, tmp_path: Path) 
     assert rows == [(1, 7, 1), (2, 2, 1)]
 
 
+# How people write it: the function's body, the trigger's own words, the column's type.
+TOUCHES = {
+    "plain": ("BEGIN NEW.at = CURRENT_TIMESTAMP; RETURN NEW; END;", "BEFORE UPDATE ON t FOR EACH ROW", "timestamptz"),
+    "commented": (
+        "-- keeps the time\nBEGIN\n /* of the\n change */ new.at := statement_timestamp(); RETURN new; END",
+        "BEFORE UPDATE ON t FOR EACH ROW",
+        "timestamptz",
+    ),
+    "in utc": (
+        "BEGIN NEW.at := (now() AT TIME ZONE 'utc'); RETURN NEW; END",
+        "BEFORE UPDATE ON t FOR EACH ROW",
+        "timestamp",
+    ),
+    "by a copy": (
+        'DECLARE _new record; BEGIN _new := NEW; _new."at" = NOW(); RETURN _new; END;',
+        "BEFORE UPDATE ON t FOR EACH ROW",
+        "timestamptz",
+    ),
+    "at the insert, too": (
+        "BEGIN NEW.at = now(); RETURN NEW; END;",
+        "BEFORE INSERT OR UPDATE ON t FOR EACH ROW",
+        "timestamptz",
+    ),
+    "when changed": (
+        "BEGIN NEW.at = now(); RETURN NEW; END;",
+        "BEFORE UPDATE ON t FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)",
+        "timestamptz",
+    ),
+    "if changed": (
+        "BEGIN IF ROW(NEW.*) IS DISTINCT FROM ROW(OLD.*) THEN NEW.at = now(); END IF; RETURN NEW; END;",
+        "BEFORE UPDATE ON t FOR EACH ROW",
+        "timestamptz",
+    ),
+}
+# What is done to both, and whether the time then is the present one.
+CHANGES = [
+    "INSERT INTO t (id, a) VALUES (3, 3)",
+    "UPDATE t SET a = 9 WHERE id = 1",
+    "UPDATE t SET a = a WHERE id = 2",
+    "UPDATE t SET at = '2001-01-01 00:00:00.000000' WHERE id = 1",
+    "UPDATE t SET b = NULL WHERE id = 2",
+]
+
+
+@pytest.mark.parametrize("name", TOUCHES)
+def test_the_ways_to_keep_the_time_of_a_change(any_database: str, tmp_path: Path, name: str) -> None:
+    body, words, kind = TOUCHES[name]
+    _fill(
+        any_database,
+        f"CREATE TABLE t (id int PRIMARY KEY, a int, b text, c char(3), at {kind})",
+        f"CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $body$ {body} $body$",
+        "INSERT INTO t VALUES (1, 1, 'x', 'x', '2000-01-01'), (2, 2, 'y', NULL, '2000-01-01')",
+        f"CREATE TRIGGER touched {words} EXECUTE FUNCTION touch()",
+    )
+    report = _migrate(any_database, tmp_path / "t.db")
+    assert "public.t.touched" not in _losses(report)
+    asked = "SELECT id, a, b, at > '2020-01-01' AS new FROM t ORDER BY id"
+    with psycopg.connect(any_database, autocommit=True) as there, closing(connect(tmp_path / "t.db")) as here:
+        for change in CHANGES:
+            there.execute(change.encode())
+            here.execute(change)
+            assert [(*row[:3], row[3] and bool(row[3])) for row in here.execute(asked)] == [
+                (*row[:3], row[3]) for row in there.execute(asked.encode())
+            ], change
+
+
+@pytest.mark.parametrize(
+    ("body", "words", "kind"),
+    [
+        ("BEGIN NEW.at = now(); RETURN NULL; END", "BEFORE UPDATE ON t FOR EACH ROW", "timestamptz"),
+        ("BEGIN NEW.at = now(); NEW.a = 1; RETURN NEW; END", "BEFORE UPDATE ON t FOR EACH ROW", "timestamptz"),
+        ("BEGIN NEW.at = now() AT TIME ZONE 'utc'; RETURN NEW; END", "BEFORE UPDATE ON t FOR EACH ROW", "timestamptz"),
+        ("BEGIN NEW.at = now(); RETURN NEW; END", "BEFORE UPDATE OF a ON t FOR EACH ROW", "timestamptz"),
+        ("BEGIN NEW.at = now(); RETURN NEW; END", "BEFORE UPDATE ON t FOR EACH ROW WHEN (NEW.a > 1)", "timestamptz"),
+        ("BEGIN NEW.at = now(); RETURN NEW; END", "BEFORE INSERT ON t FOR EACH ROW", "timestamptz NOT NULL"),
+        (
+            "BEGIN IF NEW IS DISTINCT FROM NEW THEN NEW.at = now(); END IF; RETURN NEW; END",
+            "BEFORE UPDATE ON t FOR EACH ROW",
+            "timestamptz",
+        ),
+        (
+            "BEGIN NEW.at = now(); RETURN NEW; END",
+            "BEFORE UPDATE ON t FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)",
+            "timestamptz, n numrange",
+        ),
+    ],
+)
+def test_a_trigger_that_does_more_is_named(database: str, tmp_path: Path, body: str, words: str, kind: str) -> None:
+    _fill(
+        database,
+        f"CREATE TABLE t (id int PRIMARY KEY, a int, at {kind})",
+        f"CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $body$ {body} $body$",
+        f"CREATE TRIGGER touched {words} EXECUTE FUNCTION touch()",
+    )
+    assert "public.t.touched" in _losses(_migrate(database, tmp_path / "t.db"))
+
+
+def test_moddatetime_is_kept(contrib_database: str, tmp_path: Path) -> None:
+    _fill(
+        contrib_database,
+        "CREATE EXTENSION moddatetime",
+        'CREATE TABLE t (id int PRIMARY KEY, "Changed é" timestamptz)',
+        "CREATE TRIGGER touched BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION moddatetime('Changed é')",
+        "INSERT INTO t VALUES (1, NULL)",
+    )
+    assert "public.t.touched" not in _losses(_migrate(contrib_database, tmp_path / "t.db"))
+    with closing(connect(tmp_path / "t.db")) as here:
+        here.execute("UPDATE t SET id = 2")
+        assert here.execute("SELECT \"Changed é\" > '2020' FROM t").fetchall() == [(1,)]
+
+
 def test_views_are_kept_where_the_rows_are_the_same(any_database: str, tmp_path: Path) -> None:
     _fill(
         any_database,

@@ -245,6 +245,7 @@ def _trigger(row: Row) -> Trigger:
         enabled=row["enabled"],
         language=row["language"],
         source=row["source"],
+        argument=row["argument"],
         definition=row["definition"],
     )
 

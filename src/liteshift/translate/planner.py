@@ -22,7 +22,7 @@ from liteshift.translate.large_objects import report_large_objects
 from liteshift.translate.names import Namespace
 from liteshift.translate.partitions import lifted_foreign_keys, lifted_indexes
 from liteshift.translate.residue import report_others
-from liteshift.translate.triggers import trigger_statement
+from liteshift.translate.triggers import trigger_statements
 from liteshift.translate.views import plan_views
 
 _NEXTVAL = re.compile(r"nextval\('(?:[^']|'')+'::regclass\)")
@@ -262,12 +262,14 @@ class _Table:
         return [f"CREATE UNIQUE INDEX {own} ON {quote(self._target)} ({listed})"]
 
     def _triggers(self) -> tuple[str, ...]:
-        statements = []
+        def name(wanted: str) -> str:
+            return self._namespace.claim(Name(self._table.name.schema, wanted))
+
+        statements: list[str] = []
         for trigger in self._table.triggers:
-            name = self._namespace.claim(Name(self._table.name.schema, trigger.name))
-            statement = trigger_statement(self._table, trigger, name, self._target, self._columns, self._report)
-            self._objects.append(ObjectPlan("trigger", trigger.name, statement))
-            statements += [statement] if statement else []
+            made = trigger_statements(self._table, trigger, name, self._target, self._columns, self._report)
+            self._objects.append(ObjectPlan("trigger", trigger.name, ";\n".join(made)))
+            statements += made
         return tuple(statements)
 
     def _notes(self) -> None:

@@ -14,6 +14,8 @@ SELECT t.tgrelid::int8 AS table,
        t.tgenabled IN ('O', 'A') AS enabled,
        l.lanname AS language,
        p.prosrc AS source,
+       CASE WHEN t.tgnargs = 1  -- each ends in a zero byte
+            THEN convert_from(substring(t.tgargs FROM 1 FOR length(t.tgargs) - 1), getdatabaseencoding()) END AS argument,
        pg_catalog.pg_get_triggerdef(t.oid) AS definition
   FROM pg_catalog.pg_trigger t
   JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
