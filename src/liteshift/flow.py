@@ -12,7 +12,7 @@ from liteshift.ends import Reading, Snapshot, Value
 from liteshift.plan import Plan, TablePlan
 from liteshift.position import Lsn
 from liteshift.reports import Reject
-from liteshift.writes import Write
+from liteshift.writes import Look, Texts, Write
 
 
 class Stream(Protocol):
@@ -284,6 +284,10 @@ class ReverseApplier(Protocol):
             Refused: PostgreSQL does not take a row.
             Locked: somebody else holds a table, or takes changes back as well.
         """
+        ...
+
+    def rows(self, looks: Sequence[Look]) -> Sequence[Texts | None]:
+        """The row that each look shows; None where there is none."""
         ...
 
     def printed(self, values: Sequence[tuple[str, str]]) -> Sequence[str]:

@@ -10,6 +10,8 @@ from liteshift.changes import Captured
 from liteshift.errors import DifferencesFound, NotFit
 
 Texts = tuple[str | None, ...]
+FOREIGN_KEY = "23503"
+"""PostgreSQL's code for a row without its parent."""
 _LONGEST = 200  # characters of a value in a message
 
 
@@ -33,6 +35,18 @@ class Statement:
     key: tuple[int, ...]
     look: str
     children: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look at the row that has a key.
+
+    Attributes:
+        text: the query, with `$1` and so on for the key's texts; it shows the row's columns as texts.
+    """
+
+    text: str
+    key: Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +105,7 @@ class Refused(NotFit):
         self.state = state
 
 
-def conflict(write: Write, actual: Sequence[Texts]) -> DifferencesFound:
+def conflict(write: Write, actual: Sequence[Texts]) -> DifferencesFound | Refused:
     """The error for a row that is not as it was before the change.
 
     Args:
@@ -116,8 +130,10 @@ def conflict(write: Write, actual: Sequence[Texts]) -> DifferencesFound:
     if differing or not statement.children:
         return DifferencesFound(head + (", ".join(differing) or "another row stands there by now"), hint=hint)
     children = ", ".join(map(str, statement.children))
-    return DifferencesFound(
+    return Refused(
         f"{head}PostgreSQL would change rows of {children} with it, which SQLite left as they are",
+        write=write,
+        state=FOREIGN_KEY,
         hint="A connection without foreign_keys wrote to the file. Mend the rows that point at it there.",
     )
 

@@ -74,11 +74,13 @@ class Moved:
             return connection.execute(text.encode()).fetchall()
 
 
-def move(conninfo: str, path: Path, schema: str, profile: Profile = Profile.SQLALCHEMY) -> Moved:
+def move(
+    conninfo: str, path: Path, schema: str, profile: Profile = Profile.SQLALCHEMY, *, exclude: tuple[str, ...] = ()
+) -> Moved:
     """Make a schema on the source, move it, and arm the capture."""
     with psycopg.connect(conninfo) as connection:
         connection.execute(schema.encode())
-    choices = Choices(profile)
+    choices = Choices(profile, exclude=exclude)
     report = migration.migrate(
         PostgresSource(conninfo),
         SqliteTarget(path),

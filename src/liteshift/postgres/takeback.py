@@ -18,12 +18,11 @@ from liteshift.errors import LiteshiftError, Locked, NoConnection
 from liteshift.postgres.connect import connect, label, translate_error
 from liteshift.postgres.pipeline import Failed, Pipeline
 from liteshift.stops import Stop, passing
-from liteshift.writes import Texts, Write, conflict, refusal
+from liteshift.writes import Look, Texts, Write, conflict, refusal
 
 _FENCE_DOWN = "25006"
 _TOO_LONG = "22001"
 _LIMIT = re.compile(r"\((\d+)\)")
-_LOCKED = ("55P03", "40P01")
 _OF_ROWS = ("22", "23")  # classes of errors that a row's values lead to
 _PREPARE = (
     "CREATE SCHEMA liteshift",
@@ -115,6 +114,8 @@ class PostgresTakeback:
         connection = self._open()
         try:
             number = self._apply(connection, writes, before, postpone=postpone)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+            raise self._locked(error) from error
         except psycopg.Error as error:
             raise translate_error(error, self._label) from error
         finally:
@@ -122,6 +123,13 @@ class PostgresTakeback:
                 self.close()  # which ends the transaction, whatever state it is in
         self._applied = number
         return number
+
+    def rows(self, looks: Sequence[Look]) -> Sequence[Texts | None]:
+        """The row that each look shows; None where there is none."""
+        try:
+            return [next(iter(self._look(look)), None) for look in looks]
+        except psycopg.Error as error:
+            raise translate_error(error, self._label) from error
 
     def printed(self, values: Sequence[tuple[str, str]]) -> Sequence[str]:
         """How the source prints some values once it has read them.
@@ -252,15 +260,12 @@ class PostgresTakeback:
         write, result = failed.tag, failed.result
         self.close()
         if result.status in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
-            return conflict(write, self._look(write))
+            text = write.statement.look
+            return conflict(write, self._look(Look(text, write.key)) if text else ())
         error = psycopg.errors.error_from_result(result)
         state = error.sqlstate or ""
-        if state in _LOCKED:
-            return Locked(
-                f"{write.statement.table if write else 'a table'} of {self._label} is held by somebody else:"
-                f" {error.diag.message_primary}",
-                hint="Run it again; pg_stat_activity shows who holds it.",
-            )
+        if isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
+            return self._locked(error)
         if state == _FENCE_DOWN:
             return NoConnection(f"{self._label} refuses our writes: {error.diag.message_primary}")
         if state[:2] not in _OF_ROWS:
@@ -271,6 +276,12 @@ class PostgresTakeback:
             "column": error.diag.column_name or (self._column(write, state) if write else ""),
         }
         return refusal(write, state, said)
+
+    def _locked(self, error: psycopg.Error) -> Locked:
+        return Locked(
+            f"something in {self._label} is held by somebody else: {error.diag.message_primary}",
+            hint="Run it again; pg_stat_activity shows who holds it.",
+        )
 
     def _column(self, write: Write, state: str) -> str:
         """Which column's new value its type does not take; empty where none is seen."""
@@ -289,13 +300,10 @@ class PostgresTakeback:
                 return name
         return ""
 
-    def _look(self, write: Write) -> Sequence[Texts]:
-        """The row that stands there now."""
-        if not write.statement.look:
-            return ()
-        connection = self._open()
-        parameters = [None if text is None else text.encode() for text in write.key]
-        result = connection.pgconn.exec_params(write.statement.look.encode(), parameters)
+    def _look(self, look: Look) -> list[Texts]:
+        """The rows that a look shows: one, or none."""
+        parameters = [None if text is None else text.encode() for text in look.key]
+        result = self._open().pgconn.exec_params(look.text.encode(), parameters)
         if result.status != pq.ExecStatus.TUPLES_OK:
             raise psycopg.errors.error_from_result(result)
         found = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby, islice, takewhile
+from itertools import islice, takewhile
 
 from liteshift.catalog import Name
 from liteshift.changes import Captured, Respelling
@@ -13,11 +13,9 @@ from liteshift.errors import Locked
 from liteshift.flow import Capture, ReverseApplier
 from liteshift.stops import Stop, passing
 from liteshift.translate.mending import Mending
-from liteshift.translate.statements import Doubt
 from liteshift.translate.takeback import Takeback
-from liteshift.writes import Refused, Texts, Write
+from liteshift.writes import FOREIGN_KEY, Refused, Texts, Write
 
-_FOREIGN_KEY = "23503"
 _MOST_TOUCHED = 100_000  # keys per table
 _BATCH = 500  # changes
 
@@ -108,19 +106,22 @@ class Reverser:
                 for change in batch:
                     for name, value in self._takeback.given(change).items():
                         given[name] = max(value, given.get(name, value))
-                doubts = [(change, doubt) for change in batch for doubt in self._takeback.doubts(change)]
-                if doubts:
-                    count += self._capture.respell(self._respelled(doubts))
+                rows = self._respelled([change for change in batch if change.new is not None])
+                count += self._capture.respell(rows) if rows else 0
         self._applier.set_sequences(given)
         return count
 
-    def _respelled(self, doubts: Sequence[tuple[Captured, Doubt]]) -> list[Respelling]:
-        texts = self._applier.printed([(doubt.type, doubt.text) for _, doubt in doubts])
+    def _respelled(self, changes: Sequence[Captured]) -> list[Respelling]:
+        """The rows that PostgreSQL has otherwise than they were written."""
+        doubts = [self._takeback.doubts(change) for change in changes]
+        printed = iter(self._applier.printed([(one.type, one.text) for some in doubts for one in some]))
+        looks = [self._takeback.look(change) for change in changes]
+        rows = iter(self._applier.rows([look for look in looks if look is not None]))
         found = []
-        for _, some in groupby(zip(doubts, texts, strict=True), key=lambda one: one[0][0].number):
-            pairs = list(some)
-            row = self._takeback.respelled(pairs[0][0][0], [(doubt, text) for (_, doubt), text in pairs])
-            found += [row] if row else []
+        for change, some, look in zip(changes, doubts, looks, strict=True):
+            texts = [(doubt, next(printed)) for doubt in some]
+            row = self._takeback.respelled(change, texts, next(rows) if look is not None else None)
+            found += [row] if row is not None else []
         return found
 
     def _ship_mended(self, after: int, through: int | None, refused: Refused) -> int:
@@ -133,7 +134,7 @@ class Reverser:
             Refused: what became of a row is refused as well.
         """
         mending, through = Mending(self._takeback.key_of), self._end(after, through)
-        if refused.state != _FOREIGN_KEY:
+        if refused.state != FOREIGN_KEY:
             self._fold(mending, refused, after, through)
         while True:
             try:

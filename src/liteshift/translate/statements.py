@@ -14,7 +14,7 @@ from liteshift.errors import NotFit
 from liteshift.plan import ColumnPlan, TablePlan
 from liteshift.quoting import quote
 from liteshift.translate.spelling import may_differ, may_ever_differ
-from liteshift.writes import Statement, Texts, Write, refusal
+from liteshift.writes import Look, Statement, Texts, Write, refusal
 
 # Types whose own equality tells all values apart that print differently, or that are the same to everybody.
 _COMPARED = frozenset(
@@ -50,6 +50,7 @@ class Child:
 
 
 def references_of(catalog: Catalog, parent: Name) -> list[Child]:
+    """The foreign keys that point at a table, those of single partitions among them."""
     found = []
     for root in catalog.tables:
         for table in (root, *root.partitions):
@@ -105,7 +106,9 @@ class Statements:
         loose = [at for at in self._own if may_ever_differ(self._fields[at].source)]
         self._spelled = [at for at in loose if at not in ruled and at not in self.key]
         self._numbered = [at for at in self._own if self._fields[at].source.sequence not in (None, self.sequence)]
-        self.looks_after = bool(self._numbered or self._spelled)
+        self._computed = [at for at in range(len(stored)) if at not in self._own and at not in self.key]
+        self._seen = sorted({*self._own, *self.key})
+        self.looks_after = bool(self._numbered or self._spelled or self._computed)
 
     def writes(self, change: Captured) -> Iterator[Write]:
         """The writes that do one change; none where nothing changed that the source holds."""
@@ -139,14 +142,26 @@ class Statements:
                 found.append(Doubt(at, field.source.type_text, _text(field, value), sure=True))
         return found
 
-    def respelled(self, change: Captured, printed: Sequence[tuple[Doubt, str]]) -> Respelling | None:
-        """Its new row as PostgreSQL has it; None where that is how it was written."""
+    def look(self, change: Captured) -> Look | None:
+        """How to see what the source has computed in its new row; None where it computes nothing, or has no key."""
+        if not self._computed or not self.key or change.new is None:
+            return None
+        new = self._texts(change, change.new) or ()
+        return Look(self._statement("").look, tuple(new[at] for at in self.key))
+
+    def respelled(self, change: Captured, printed: Sequence[tuple[Doubt, str]], row: Texts | None) -> Respelling | None:
+        """Its new row as PostgreSQL has it; None where that is how it was written.
+
+        Args:
+            printed: its doubts, each with the text that PostgreSQL prints.
+            row: what `look` has shown.
+        """
         assert change.new is not None  # noqa: S101 - a row that is gone leaves no doubts
         new = list(change.new)
-        for doubt, text in printed:
-            if doubt.sure or text != doubt.text:
-                with suppress(Unrepresentable):
-                    new[doubt.place] = self._fields[doubt.place].codec.from_pg(text)
+        texts = [(doubt.place, text) for doubt, text in printed if doubt.sure or text != doubt.text]
+        for at, text in texts + [(at, row[at]) for at in self._computed if row is not None]:
+            with suppress(Unrepresentable):
+                new[at] = None if text is None else self._fields[at].codec.from_pg(text)
         if tuple(new) == change.new:
             return None
         return Respelling(change.table, change.rowid, change.new, tuple(new))
@@ -235,21 +250,21 @@ class Statements:
 
     def _mask(self, old: Texts) -> tuple[bool, ...]:
         """Which columns are NULL, where that makes another statement: in a table without a key, to use its indexes."""
-        return () if self.key else tuple(old[at] is None for at in self._own)
+        return () if self.key else tuple(old[at] is None for at in self._seen)
 
     def _given(self, old: Texts) -> Texts:
         """The parameters of `_where`."""
-        return tuple(old[at] for at in self._own)
+        return tuple(old[at] for at in self._seen)
 
     def _where(self, old: Texts, first: int, children: Sequence[Child]) -> str:
         """The one row that is as it was before, if no row points at it that would be changed with it."""
-        places = {at: first + number for number, at in enumerate(self._own)}
+        places = {at: first + number for number, at in enumerate(self._seen)}
         guards = [self._unreferenced(child) for child in children]
         if self.key:
             keys = [self._key_is(at, places[at]) for at in self.key]
             others = [self._as_before(at, places[at]) for at in self._own if at not in self.key]
             return " AND ".join([*keys, *others, *guards])
-        parts = [self._is(at, places[at], null=old[at] is None) for at in self._own]
+        parts = [self._is(at, places[at], null=old[at] is None) for at in self._seen]
         found = f"SELECT tableoid, ctid FROM {self._from} AS t WHERE {' AND '.join([*parts, *guards])} LIMIT 1"  # noqa: S608
         return f"(t.tableoid, t.ctid) = ({found})"
 

@@ -9,7 +9,7 @@ from liteshift.changes import Captured, CapturedKind, Respelling
 from liteshift.errors import NotFit
 from liteshift.plan import Plan
 from liteshift.translate.statements import Doubt, Statements, references_of
-from liteshift.writes import Write
+from liteshift.writes import Look, Texts, Write
 
 
 class Takeback:
@@ -59,13 +59,18 @@ class Takeback:
         """The values of a row that PostgreSQL may print otherwise than they were written."""
         return self._tables[change.table].doubts(change)
 
-    def respelled(self, change: Captured, printed: Sequence[tuple[Doubt, str]]) -> Respelling | None:
+    def look(self, change: Captured) -> Look | None:
+        """How to see what the source has computed in a row; None where it computes nothing there."""
+        return self._tables[change.table].look(change)
+
+    def respelled(self, change: Captured, printed: Sequence[tuple[Doubt, str]], row: Texts | None) -> Respelling | None:
         """A row as PostgreSQL has it; None where that is how it was written.
 
         Args:
             printed: its doubts, each with the text that PostgreSQL prints.
+            row: what `look` has shown.
         """
-        return self._tables[change.table].respelled(change, printed)
+        return self._tables[change.table].respelled(change, printed, row)
 
     @property
     def looks_after(self) -> bool:
