@@ -32,6 +32,7 @@ class Stop(StrEnum):
     CUTOVER_DONE = "cutover-done"
     REVERSE_BEFORE_COMMIT = "reverse-before-commit"
     REVERSE_APPLIED = "reverse-applied"  # the source has it, and the file still keeps it
+    REVERSE_RESPELLED = "reverse-respelled"  # the file has its values as the source has them
     REVERSE_FORGOTTEN = "reverse-forgotten"
     ROLLBACK_NOTED = "rollback-noted"
     ROLLBACK_DRAINING = "rollback-draining"

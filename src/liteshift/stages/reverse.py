@@ -80,6 +80,8 @@ class Reverser:
             passing(Stop.REVERSE_APPLIED)
         with suppress(Locked):  # a writer of the application goes first; the next step does what is left
             respelled = self._look_after(number)
+            if count:
+                passing(Stop.REVERSE_RESPELLED)
             self._capture.forget(number)
         if count:
             passing(Stop.REVERSE_FORGOTTEN)
