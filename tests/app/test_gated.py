@@ -25,6 +25,7 @@ from liteshift.app.gated_async import AsyncGatedEngines
 from liteshift.errors import Locked, UsageError
 from liteshift.gatefile import GateFile
 from liteshift.keeper import Keeper
+from liteshift.sqlite import state
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.witnesses import LOG, REFUSAL, REFUSED, log_statements, refusal_trigger
 
@@ -338,6 +339,7 @@ def test_a_fence_without_a_schema_in_its_error_is_known_by_its_function(gated: G
 
 def test_the_refusal_of_a_file_is_known_too(gated: GatedEngines, keeper: Keeper, tmp_path: Path) -> None:
     with closing(connect(tmp_path / "app.db")) as connection:
+        state.make(connection)
         for statement in log_statements(1):
             connection.execute(statement)
         connection.execute(f"CREATE TRIGGER note AFTER INSERT ON t BEGIN INSERT INTO {LOG}(tbl) VALUES (1); END")
