@@ -141,14 +141,6 @@ class Fence(Protocol):
         """How many writes were refused so far."""
         ...
 
-    def remove(self, *, seconds: float) -> None:
-        """Take away what `prepare` made; writes are let in.
-
-        Raises:
-            Locked: somebody held a table for too long.
-        """
-        ...
-
 
 class Control(Protocol):
     """A connection to the source that may write, open before it is needed."""
@@ -419,8 +411,21 @@ class Origin(Protocol):
         """How much log the source keeps for the slot; None where there is no slot."""
         ...
 
+    def abandoned(self) -> str | None:
+        """The name of the move that has made something on the source; None where there is none.
+
+        Raises:
+            UsageError: the application lives on its target.
+            Locked: a process runs it.
+        """
+        ...
+
     def remove(self, name: str) -> Sequence[str]:
-        """Take away everything that was made; what was there."""
+        """Take away everything that was made, the fence first; what was there.
+
+        Raises:
+            Locked: somebody held a table for too long.
+        """
         ...
 
 

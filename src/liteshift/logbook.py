@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from liteshift.durable import replace_file
 from liteshift.errors import LiteshiftError, NotInitialised
 from liteshift.phases import Phase, may_go
 from liteshift.plan import Choices, Plan
@@ -70,6 +70,14 @@ class Logbook:
         """Whether a move was begun here."""
         return self._path.exists()
 
+    def is_lost(self) -> bool:
+        """Whether there is no page, or none that can be read."""
+        try:
+            self.read()
+        except LiteshiftError:
+            return True
+        return False
+
     def read(self) -> Page:
         """The page.
 
@@ -93,18 +101,7 @@ class Logbook:
     def write(self, page: Page) -> Page:
         """Replace the page, durably."""
         text = json.dumps(_PAGE.dump_python(page, mode="json"), ensure_ascii=False, indent=1)
-        staged = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(self._path)
-        descriptor = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        replace_file(self._path, text)
         return page
 
     def turn(self, page: Page, phase: Phase, entry: Entry, *, token: str = "", epoch: int | None = None) -> Page:

@@ -21,6 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from liteshift.durable import sync
 from liteshift.errors import LiteshiftError, NotInitialised, UsageError
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class RouteFile:
                 os.link(temporary, self.path)
             except FileExistsError:
                 return False
-            _sync_folder(self.path.parent)
+            sync(self.path.parent)
         return True
 
     def replace(self, route: Route) -> None:
@@ -158,7 +159,7 @@ class RouteFile:
             raise self._missing() from error
         with self._written(route, before) as temporary:
             temporary.replace(self.path)
-            _sync_folder(self.path.parent)
+            sync(self.path.parent)
 
     def sweep(self) -> None:
         """Remove what killed processes left beside it; for the only one who replaces it."""
@@ -221,14 +222,6 @@ def _be_younger(descriptor: int, before: os.stat_result) -> None:
     os.utime(descriptor, ns=(wanted, wanted))
     if os.fstat(descriptor).st_mtime_ns <= before.st_mtime_ns:  # a file system that counts in seconds
         os.utime(descriptor, ns=(wanted + 2 * 10**9, wanted + 2 * 10**9))
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _encoded(route: Route) -> bytes:

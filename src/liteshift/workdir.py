@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from liteshift.durable import replace_file
 from liteshift.errors import LiteshiftError, Locked
 from liteshift.logbook import Logbook
 
@@ -66,16 +67,20 @@ class Workdir:
             deadline = time.monotonic() + _PATIENCE
             while not _lock(descriptor, fcntl.LOCK_EX):
                 if time.monotonic() > deadline:
-                    raise Locked(
-                        f"another process runs the move in {self.path}",
-                        hint="Ask it for what you want (liteshift status, cutover, rollback, abort), or end it first.",
-                    )
+                    raise self.taken()
                 time.sleep(0.02)
             self._lock = descriptor
             yield
         finally:
             self._lock = None
             os.close(descriptor)
+
+    def taken(self) -> Locked:
+        """What to say where another process runs this move."""
+        return Locked(
+            f"another process runs the move in {self.path}",
+            hint="Ask it for what you want (liteshift status, cutover, rollback, abort), or end it first.",
+        )
 
     def bequeath(self) -> None:
         """Let the program that takes our place in this process keep the lock."""
@@ -108,10 +113,7 @@ class Workdir:
 
     def file(self, name: str, text: str) -> None:
         """Keep a text, whole or not at all, for its owner only."""
-        staged = self.path / f".{name}"
-        staged.write_text(text, encoding="utf-8")
-        staged.chmod(0o600)
-        staged.replace(self.path / name)
+        replace_file(self.path / name, text)
 
     def ask(self, request: Request) -> None:
         """Put a request where the runner looks.

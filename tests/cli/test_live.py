@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -146,6 +147,50 @@ def test_a_second_one_is_refused(moved: tuple[str, Mover, Operator]) -> None:
     second = operator.types("migrate", "--live", "app.db")
     assert second.returncode == 11
     assert "another process runs the move" in second.stderr
+
+
+def test_a_second_move_from_one_database_is_refused(moved: tuple[str, Mover, Operator], tmp_path: Path) -> None:
+    _, mover, operator = moved
+    second = operator.types("migrate", "--live", "other.db")
+    assert second.returncode == 11, second.stderr
+    assert "another live move" in second.stderr
+    assert mover.phase() is Phase.FOLLOWING
+    assert operator.types("abort", "--yes", "other.db").returncode == 0
+    operator.gets("verify", "app.db")  # nothing was taken away from it
+
+
+def test_a_move_whose_folder_is_lost_can_be_given_up(moved: tuple[str, Mover, Operator]) -> None:
+    url, mover, operator = moved
+    (mover.workdir.path / "logbook.json").rename(mover.workdir.path / "kept")
+    running = operator.types("abort", "--yes", "app.db")
+    assert running.returncode == 11, running.stderr
+    assert "another process runs the move" in running.stderr
+    elsewhere = operator.types("abort", "--yes", "other.db")
+    assert elsewhere.returncode in (2, 11), elsewhere.stderr  # it follows just now, or is about to
+    (mover.workdir.path / "kept").rename(mover.workdir.path / "logbook.json")
+
+    operator.gets("cutover", "--yes", "app.db")
+    mover.kill()
+    (mover.workdir.path / "logbook.json").rename(mover.workdir.path / "kept")
+    away = operator.types("abort", "--yes", "app.db")
+    assert away.returncode == 2, away.stderr
+    assert "the application lives on SQLite" in away.stderr
+    (mover.workdir.path / "kept").rename(mover.workdir.path / "logbook.json")
+    operator.gets("rollback", "--yes", "app.db")
+
+    shutil.rmtree(mover.workdir.path)
+    elsewhere = operator.types("abort", "--yes", "other.db")
+    assert elsewhere.returncode == 2, elsewhere.stderr
+    assert "--move liteshift_" in elsewhere.stderr
+    assert "the slot" in operator.gets("abort", "--yes", "app.db")["note"]
+    assert leftovers(url) == []
+    assert operator.types("abort", "--yes", "app.db").returncode == 10
+
+
+def test_what_is_for_a_live_move_is_refused_at_rest(database: str, tmp_path: Path) -> None:
+    done = Operator(database, tmp_path).types("migrate", "--on-cutover", "true", "app.db")
+    assert done.returncode == 2
+    assert "--live" in done.stderr
 
 
 def test_without_a_yes_nobody_is_moved_unasked(moved: tuple[str, Mover, Operator]) -> None:

@@ -104,11 +104,22 @@ def _yes(command: Command) -> Command:
 @options.source_and_target
 @pause_option
 @click.option("--skip-backup", is_flag=True, help="Make no backup of TARGET before.")
+@click.option(
+    "--accept-rejects",
+    is_flag=True,
+    help="Leave behind the rows of SOURCE that SQLite can't hold; liteshift_rejects names them.",
+)
 @_yes
 @workdir_option
 @options.json_option
 def cutover(
-    ends: tuple[str, ...], pause: float, skip_backup: bool, yes: bool, workdir: Path | None, as_json: bool
+    ends: tuple[str, ...],
+    pause: float,
+    skip_backup: bool,
+    accept_rejects: bool,
+    yes: bool,
+    workdir: Path | None,
+    as_json: bool,
 ) -> None:
     """Let the application live on TARGET: every row compared, the log drained, and writes held for a moment.
 
@@ -116,7 +127,8 @@ def cutover(
     """
     source, path = options.split_ends(ends)
     _confirm(yes, as_json, f"Move the application to {path}?")
-    _switch("cutover", source, path, workdir, pause, as_json, skip_backup=skip_backup)
+    wanted = {"skip_backup": skip_backup, "accept_rejects": accept_rejects}
+    _switch("cutover", source, path, workdir, pause, as_json, **wanted)
 
 
 @click.command()
@@ -147,13 +159,24 @@ def finalize(ends: tuple[str, ...], yes: bool, workdir: Path | None, as_json: bo
 @click.command()
 @options.source_and_target
 @_yes
+@click.option("--move", metavar="NAME", help="The move to give up, where its folder is lost; SOURCE knows it.")
 @workdir_option
 @options.json_option
-def abort(ends: tuple[str, ...], yes: bool, workdir: Path | None, as_json: bool) -> None:
+def abort(ends: tuple[str, ...], yes: bool, move: str | None, workdir: Path | None, as_json: bool) -> None:
     """Give a live move up: take away all that was made on SOURCE. TARGET is left as it is, and no longer follows."""
     source, path = options.split_ends(ends)
     _confirm(yes, as_json, "Give the move up?")
-    _end("abort", ending.abort, source, path, workdir, as_json)
+    place = _place(path, workdir)
+    if not place.logbook.is_lost():
+        _end("abort", ending.abort, source, path, workdir, as_json)
+        return
+    if place.is_run():
+        raise place.taken()
+    removed = ending.clear_lost(_origin(source), move or _target(path).move())
+    if as_json:
+        render.print_json({"type": "abort", "phase": str(Phase.ABORTED), "note": removed})
+    else:
+        click.echo(render.printable(f"the move's logbook is lost; {removed}"))
 
 
 @click.command()

@@ -99,6 +99,8 @@ def migrate(
             as_json=as_json,
         )  # fmt: skip
         return
+    if gate or on_cutover or on_rollback:
+        raise UsageError("--gate, --on-cutover and --on-rollback are for a live move", hint="Say --live as well.")
     source, target = open_source(given), open_target(path)
     out = render.console()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from liteshift.errors import LiteshiftError, UsageError
-from liteshift.live.move import Move
+from liteshift.errors import LiteshiftError, NotInitialised, UsageError
+from liteshift.flow import Origin
+from liteshift.live.move import Move, removal
 from liteshift.live.recover import recover
 from liteshift.phases import Phase
 from liteshift.stops import Stop, passing
@@ -51,9 +52,30 @@ def finalize(move: Move) -> None:
 def clear(move: Move) -> None:
     """Take away all that was made on the source; done twice, the second time finds nothing."""
     origin, name = move.ends.origin, move.page.move
-    if move.page.plan is not None:
-        with origin.control(name, move.page.plan, move.ends.destination.label) as control:
-            control.fence.remove(seconds=move.terms.ready)
     removed = origin.remove(name)
     passing(Stop.ABORT_REMOVED if move.page.phase is Phase.ABORTED else Stop.FINALIZE_REMOVED)
     move.cleared(removed)
+
+
+def clear_lost(origin: Origin, named: str | None) -> str:
+    """Take away what a move has made on the source where its logbook is lost; what was there, in words.
+
+    Args:
+        named: the move that is meant; None where nothing says which.
+
+    Raises:
+        NotInitialised: there is none.
+        UsageError: it is another one, or the application lives on its target.
+        Locked: a process runs it.
+    """
+    name = origin.abandoned()
+    if name is None:
+        raise NotInitialised(
+            f"no live move of {origin.label} was begun", hint="Begin one: liteshift migrate --live SOURCE TARGET"
+        )
+    if name != named:
+        raise UsageError(
+            f"the live move of {origin.label} is {name}, and nothing here says that this is its target",
+            hint=f"Name its own target, and its folder with --workdir. Where both are lost, say --move {name}.",
+        )
+    return removal(origin.remove(name))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from liteshift.errors import DifferencesFound, LiteshiftError, Locked, UsageError
+from liteshift.errors import DifferencesFound, LiteshiftError, Locked, LossesNotAccepted, UsageError
 from liteshift.live.move import Move
 from liteshift.phases import Phase
-from liteshift.reports import SwitchReport, Verdict
+from liteshift.reports import Verdict
 from liteshift.stages.cutover import Bridge, Terms, cut_over, new_token
 from liteshift.stages.follow import Follower
 from liteshift.stages.moment import verify_following
@@ -70,11 +68,7 @@ class _Session:
         with self._move.answering(request, done):
             match request.verb:
                 case "cutover":
-                    done.append(
-                        self._cut_over(
-                            self._move.terms_of(request), skip_backup=bool(request.options.get("skip_backup"))
-                        )
-                    )
+                    done.append(self._cut_over(self._move.terms_of(request), request))
                 case "verify":
                     done.append(self._move.file_report("verify", self._verify()))
                 case "abort":
@@ -92,10 +86,12 @@ class _Session:
         self._verdict = verdict if verdict.equal else None
         return verdict
 
-    def _cut_over(self, terms: Terms, *, skip_backup: bool) -> str:
+    def _cut_over(self, terms: Terms, request: Request) -> str:
         move, follower = self._move, self._follower
         move.ends.destination.require_fit()
-        backup = "" if skip_backup else move.ends.destination.back_up()
+        if not request.options.get("accept_rejects"):
+            self._refuse_rejects()
+        backup = "" if request.options.get("skip_backup") else move.ends.destination.back_up()
         verdict = self._made_ready()
         token, epoch = new_token(), move.page.epoch + 1
         move.turn(Phase.SWITCHING, "a cutover begins", token=token)
@@ -108,12 +104,20 @@ class _Session:
             if self._is_undone():  # else the next turn sees to it
                 move.turn(Phase.FOLLOWING, f"the cutover was undone: {error}")
             raise
-        name = _filed(move, report)
+        name = move.file_report(f"cutover-{epoch}", report)
         move.turn(
             Phase.REVERSING, f"the application lives on SQLite, after {report.pause:.3f} s", report=name, epoch=epoch
         )
         passing(Stop.CUTOVER_DONE)
         return name
+
+    def _refuse_rejects(self) -> None:
+        if count := self._follower.rejected:
+            raise LossesNotAccepted(
+                f"{count} rows of the source can't be carried, and would stay behind",
+                hint="Mend them on the source, and they come by themselves; the file's table liteshift_rejects names"
+                " each. If you can do without them, say --accept-rejects.",
+            )
 
     def _is_undone(self) -> bool:
         try:
@@ -152,9 +156,9 @@ class _Session:
         )
 
     def _touched(self) -> int:
-        return sum(len(keys) for keys in self._follower.touched.values() if keys is not None)
-
-
-def _filed(move: Move, report: SwitchReport) -> str:
-    report = replace(report, source=move.ends.origin.label)
-    return move.file_report(f"{report.kind}-{report.epoch}", report)
+        """How many keys are to be compared in the pause; too many where a table with a key counts as changed whole."""
+        keyed = {table.source for table in self._move.plan.tables if table.key}
+        count = 0
+        for name, keys in self._follower.touched.items():
+            count += len(keys) if keys is not None else (_MOST_TOUCHED + 1) * (name in keyed)
+        return count

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -64,7 +64,6 @@ class Move:
         self._workdir = workdir
         self._own: Request | None = None
         self._told = 0.0
-        self._looked = 0.0
 
     @property
     def plan(self) -> Plan:
@@ -84,8 +83,7 @@ class Move:
 
     def cleared(self, removed: Sequence[str]) -> None:
         """Write down that nothing of ours is left on the source."""
-        note = f"taken away from the source: {', '.join(removed) or 'nothing was there'}"
-        entries = (*self.page.entries, Entry(now(), self.page.phase, note))
+        entries = (*self.page.entries, Entry(now(), self.page.phase, removal(removed)))
         self.page = self._workdir.logbook.write(replace(self.page, cleared=True, entries=entries))
 
     def own(self, request: Request) -> None:
@@ -148,4 +146,11 @@ class Move:
             ends.origin.control(self.page.move, plan, ends.destination.label) as control,
             ends.destination.capture(plan) as capture,
         ):
-            yield Bridge(self.page.move, plan, control, ends.destination, capture, ends.gate, ends.hook)
+            yield Bridge(
+                self.page.move, ends.origin.label, plan, control, ends.destination, capture, ends.gate, ends.hook
+            )
+
+
+def removal(removed: Iterable[str]) -> str:
+    """What was taken away from the source, in words."""
+    return f"taken away from the source: {', '.join(removed) or 'nothing was there'}"

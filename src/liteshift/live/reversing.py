@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from liteshift.errors import DifferencesFound, Locked, UsageError
 from liteshift.live.move import Move
@@ -123,7 +122,7 @@ class _Session:
             if self._bridge.capture.armed() is not None:  # else it goes forward, and the next turn sees to it
                 move.turn(Phase.REVERSING, f"the rollback was undone: {error}")
             raise
-        name = move.file_report(f"rollback-{epoch}", replace(report, source=move.ends.origin.label))
+        name = move.file_report(f"rollback-{epoch}", report)
         note = f"the application lives on PostgreSQL again, after {report.pause:.3f} s"
         move.turn(Phase.FOLLOWING, note, report=name, epoch=epoch)
         passing(Stop.ROLLBACK_DONE)

@@ -8,7 +8,7 @@ begins is refused. Those that began before hold their table's lock, which pg_loc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -19,12 +19,11 @@ from liteshift.catalog import Name
 from liteshift.errors import Locked
 from liteshift.position import Lsn
 from liteshift.postgres.connect import translate_error
+from liteshift.postgres.patience import patiently
 
 SCHEMA = "liteshift"
 TRIGGER = "liteshift_fence"
 _OPEN, _CLOSED = 1, 2
-_LOCK_WAIT = "100ms"  # longer, and the application would queue up behind us
-_PAUSE = 0.05
 _LOOK = 0.001
 
 _FUNCTION = """
@@ -89,7 +88,12 @@ class PostgresFence:
             there = self._fenced()
             for table in self._tables:
                 if table not in there:
-                    self._patiently(table, partial(self._make_trigger, table), deadline)
+                    patiently(
+                        self._connection,
+                        f"{table} of {self._label}",
+                        partial(self._make_trigger, table),
+                        deadline=deadline,
+                    )
             names = [sql.Identifier(table.schema, table.name).as_string(self._connection) for table in self._tables]
             found = execute("SELECT to_regclass(name)::oid::int8 FROM unnest(%s::text[]) name", (names,)).fetchall()
             self._oids = [int(oid) for (oid,) in found if oid is not None]
@@ -149,7 +153,9 @@ class PostgresFence:
         try:
             deadline = time.monotonic() + seconds
             for table in self._fenced():
-                self._patiently(table, partial(self._drop_trigger, table), deadline)
+                patiently(
+                    self._connection, f"{table} of {self._label}", partial(self._drop_trigger, table), deadline=deadline
+                )
             self._connection.execute("DROP FUNCTION IF EXISTS liteshift.refuse()")
             self._connection.execute("DROP SEQUENCE IF EXISTS liteshift.closed, liteshift.refused")
         except psycopg.Error as error:
@@ -188,22 +194,6 @@ class PostgresFence:
                 sql.Identifier(TRIGGER), sql.Identifier(table.schema, table.name)
             )
         )
-
-    def _patiently(self, table: Name, act: Callable[[], None], deadline: float) -> None:
-        """Try for a short time, again and again: whoever waits for a lock holds up all who come after."""
-        while True:
-            try:
-                with self._connection.transaction():
-                    self._connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
-                    act()
-                return
-            except psycopg.errors.LockNotAvailable:
-                if time.monotonic() > deadline:
-                    raise Locked(
-                        f"{table} of {self._label} is held by a long transaction or a vacuum",
-                        hint="Try again when it has ended; pg_stat_activity shows it.",
-                    ) from None
-            time.sleep(_PAUSE)
 
     def _await_writers(self, deadline: float) -> None:
         """Wait for the statements that had passed the triggers when the fence went up: they hold locks."""

@@ -5,7 +5,7 @@ identities where the log could not tell which row was changed, and a publication
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, LiteralString
@@ -17,21 +17,21 @@ from liteshift.catalog import Name
 from liteshift.changes import Identity
 from liteshift.errors import Locked, NoConnection, NotFit
 from liteshift.plan import Plan, TablePlan
+from liteshift.postgres.patience import patiently
 
 SCHEMA = "liteshift"
 TAG = "made by liteshift for a live move; liteshift abort or liteshift finalize removes it"
 _OLDEST = 140000
 _GENERATED_PUBLISHED = 180000  # from this version on the log may hold generated columns
-_LOCK_WAIT = "200ms"  # longer, and the application would queue up behind us
 _PATIENCE = 30.0  # seconds
-_PAUSE = 0.2
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS liteshift.move (
   name text PRIMARY KEY, system text NOT NULL, timeline int4 NOT NULL, made_at timestamptz NOT NULL DEFAULT now());
+CREATE UNIQUE INDEX IF NOT EXISTS one_at_a_time ON liteshift.move ((true));
 CREATE TABLE IF NOT EXISTS liteshift.fence (token text PRIMARY KEY, made_at timestamptz NOT NULL DEFAULT now());
 CREATE TABLE IF NOT EXISTS liteshift.identity (
-  relation oid PRIMARY KEY, was "char" NOT NULL, index oid, became "char" NOT NULL, move text NOT NULL)
+  relation oid PRIMARY KEY, was "char" NOT NULL, index oid, became "char" NOT NULL)
 """
 _HOLDERS = """
 SELECT n.nspname, r.relname, t.relid::int8, t.relid::regclass::text, r.relkind = 'p', t.relid = r.oid,
@@ -127,8 +127,9 @@ def establish(connection: psycopg.Connection[Any], name: str, plan: Plan, system
     Raises:
         NoConnection: no permission; the hint has the statements to have run.
         NotFit: the server or a table can't be followed.
-        Locked: a table's lock was not free in time.
+        Locked: a table's lock was not free in time, or another move is going on from this database.
     """
+    _require_alone(connection, name)
     found = holders(connection, plan.tables)
     _require_server(connection)
     _require_rights(connection, found)
@@ -141,8 +142,10 @@ def establish(connection: psycopg.Connection[Any], name: str, plan: Plan, system
         "INSERT INTO liteshift.move (name, system, timeline) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
         (name, system, timeline),
     )
+    _require_alone(connection, name)  # somebody else may have been a moment quicker
     for holder, identity in changed_identities(found):
-        _patiently(connection, holder.shown, partial(_set_identity, connection, name, holder, identity))
+        act = partial(_set_identity, connection, name, holder, identity)
+        patiently(connection, holder.shown, act, deadline=time.monotonic() + _PATIENCE)
     _publish(connection, name, plan, generated=generated)
 
 
@@ -163,12 +166,26 @@ def remove(connection: psycopg.Connection[Any], name: str) -> list[str]:
     if not known:
         return removed
     # The publication is gone by now: where the identities go first, the application could not update any more.
-    removed += _restore_identities(connection, name)
-    connection.execute("DELETE FROM liteshift.move WHERE name = %s", (name,))
-    if not _one(connection, "SELECT count(*) FROM liteshift.move"):
-        connection.execute("DROP SCHEMA liteshift CASCADE")
-        removed.append("the schema liteshift")
-    return removed
+    removed += _restore_identities(connection)
+    connection.execute("DROP SCHEMA liteshift CASCADE")
+    return [*removed, "the schema liteshift"]
+
+
+def present(connection: psycopg.Connection[Any]) -> str | None:
+    """The name of the move that has made something here; None where there is none."""
+    if not has_schema(connection) or not _one(connection, "SELECT to_regclass('liteshift.move') IS NOT NULL"):
+        return None
+    name = _one(connection, "SELECT name FROM liteshift.move")
+    return None if name is None else str(name)
+
+
+def _require_alone(connection: psycopg.Connection[Any], name: str) -> None:
+    if (other := present(connection)) not in (None, name):
+        raise Locked(
+            f"another live move, {other}, is going on from this database, and the two would share its fence",
+            hint="End it first, where it was begun: liteshift abort SOURCE TARGET. Where its folder is lost:"
+            f" liteshift abort --move {other} SOURCE TARGET.",
+        )
 
 
 def has_schema(connection: psycopg.Connection[Any]) -> bool:
@@ -277,9 +294,9 @@ def _set_identity(connection: psycopg.Connection[Any], name: str, holder: Holder
         sql.SQL("ALTER TABLE {} REPLICA IDENTITY {}").format(_relation(connection, holder.oid), _WORDS[identity])
     )
     connection.execute(
-        "INSERT INTO liteshift.identity (relation, was, index, became, move) VALUES (%s, %s, %s, %s, %s)"
-        " ON CONFLICT (relation) DO UPDATE SET became = excluded.became, move = excluded.move",
-        (holder.oid, holder.identity.value, holder.index, identity.value, name),
+        "INSERT INTO liteshift.identity (relation, was, index, became) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (relation) DO UPDATE SET became = excluded.became",
+        (holder.oid, holder.identity.value, holder.index, identity.value),
     )
 
 
@@ -290,28 +307,19 @@ _WORDS: dict[Identity, sql.SQL] = {
 }
 
 
-def _restore_identities(connection: psycopg.Connection[Any], name: str) -> list[str]:
-    """Give back the identities that no other move needs; those that somebody has changed since are left alone."""
+def _restore_identities(connection: psycopg.Connection[Any]) -> list[str]:
+    """Give the identities back; those that somebody has changed since are left alone."""
     restored = []
     rows = connection.execute(
         """
-        SELECT i.relation::int8, i.was::text, x.relname, i.relation::regclass::text, c.relreplident = i.became,
-               (SELECT min(m.name) FROM liteshift.move m WHERE m.name <> i.move AND EXISTS (
-                  SELECT FROM pg_catalog.pg_publication p JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
-                   WHERE p.pubname = m.name AND r.prrelid IN (
-                         SELECT i.relation UNION SELECT relid FROM pg_catalog.pg_partition_ancestors(i.relation))))
+        SELECT i.relation::int8, i.was::text, x.relname, i.relation::regclass::text, c.relreplident = i.became
           FROM liteshift.identity i JOIN pg_catalog.pg_class c ON c.oid = i.relation
           LEFT JOIN pg_catalog.pg_class x ON x.oid = i.index
-         WHERE i.move = %s
-        """,
-        (name,),
+        """
     ).fetchall()
-    for oid, was, index, shown, untouched, other in rows:
-        if other is not None:
-            connection.execute("UPDATE liteshift.identity SET move = %s WHERE relation = %s", (other, oid))
-            continue
-
-        _patiently(connection, shown, partial(_restore_identity, connection, oid, was, index, untouched))
+    for oid, was, index, shown, untouched in rows:
+        act = partial(_restore_identity, connection, oid, was, index, untouched)
+        patiently(connection, shown, act, deadline=time.monotonic() + _PATIENCE)
         restored.append(f"the replica identity of {shown}")
     return restored
 
@@ -373,24 +381,6 @@ def _relation(connection: psycopg.Connection[Any], oid: int) -> sql.Identifier:
     if row is None:
         raise NotFit("a table of the plan is gone", hint="Begin anew, with a new plan.")
     return sql.Identifier(*row)
-
-
-def _patiently(connection: psycopg.Connection[Any], shown: str, act: Callable[[], None]) -> None:
-    """Try for a short time, again and again: whoever waits for a lock holds up all who come after."""
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            with connection.transaction():
-                connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
-                act()
-            return
-        except psycopg.errors.LockNotAvailable:
-            if time.monotonic() > deadline:
-                raise Locked(
-                    f"{shown} is held by a long transaction or a vacuum",
-                    hint="Try again when it has ended; pg_stat_activity shows it.",
-                ) from None
-        time.sleep(_PAUSE)
 
 
 def _one(connection: psycopg.Connection[Any], query: LiteralString, *parameters: object) -> Any:

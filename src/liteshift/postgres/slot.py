@@ -15,18 +15,20 @@ from psycopg import pq, sql
 
 from liteshift.catalog import Name
 from liteshift.changes import Shape
-from liteshift.errors import LiteshiftError, Locked, NotFit
+from liteshift.errors import LiteshiftError, Locked, NotFit, UsageError
 from liteshift.plan import Plan
 from liteshift.position import Lsn
 from liteshift.postgres.connect import connect, connect_walsender, label, translate_error
 from liteshift.postgres.control import PostgresControl, control
-from liteshift.postgres.publication import establish, has_schema, remove
+from liteshift.postgres.fence import PostgresFence
+from liteshift.postgres.publication import establish, has_schema, present, remove
 from liteshift.postgres.snapshot import PostgresSnapshot, PostgresSource
 from liteshift.postgres.tail import PostgresStream
 from liteshift.postgres.takeback import PostgresTakeback
 
 _SLOT_WAIT = 300  # seconds; making a slot waits for every transaction that runs
 _FREE_WAIT = 20.0  # seconds for a walsender whose client is dead to notice it
+_FENCE_WAIT = 60.0  # seconds for the tables' locks
 _LOOK = 0.1
 _BEGIN_AGAIN = "Begin anew: liteshift abort, then liteshift migrate --live."
 
@@ -189,12 +191,32 @@ class PostgresOrigin:
     def remove(self, name: str) -> Sequence[str]:
         """Take away everything that was made; what was there."""
         with self._ordinary(writes=True) as connection:
+            if present(connection) == name:
+                PostgresFence(connection, name, (), "", self.label).remove(seconds=_FENCE_WAIT)
             removed = [f"the slot {name}"] if self._drop_slot(connection, name) else []
             return removed + remove(connection, name)
 
+    def abandoned(self) -> str | None:
+        """The name of the move that has made something here, which nobody runs; see `liteshift.flow.Origin`."""
+        with self._ordinary() as connection:
+            name = present(connection)
+            if name and PostgresFence(connection, name, (), "", self.label).is_up():
+                raise UsageError(
+                    f"the application lives on SQLite, and {self.label} refuses its writes until it is brought back",
+                    hint="Bring the folder of the move back from a backup, and go on from it. Where the file is lost"
+                    " too, DROP SCHEMA liteshift CASCADE lets writes in on PostgreSQL, without what came since.",
+                )
+            active = "SELECT FROM pg_catalog.pg_replication_slots WHERE active AND slot_name = %s"
+            if connection.execute(active, (name,)).fetchone() is not None:
+                raise Locked(
+                    f"a process runs the live move {name} of {self.label}",
+                    hint="Name its file, and its folder: liteshift abort --workdir FOLDER SOURCE TARGET.",
+                )
+            return name
+
     @contextmanager
-    def _ordinary(self, *, writes: bool = False) -> Iterator[psycopg.Connection[Any]]:
-        connection = connect(self._info, writes=writes)
+    def _told(self, connection: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+        """Use a connection, then close it; what the server says becomes our words."""
         try:
             yield connection
         except psycopg.Error as error:
@@ -202,15 +224,11 @@ class PostgresOrigin:
         finally:
             connection.close()
 
-    @contextmanager
-    def _replicating(self) -> Iterator[psycopg.Connection[Any]]:
-        connection = connect_walsender(self._info)
-        try:
-            yield connection
-        except psycopg.Error as error:
-            raise translate_error(error, self.label) from error
-        finally:
-            connection.close()
+    def _ordinary(self, *, writes: bool = False) -> AbstractContextManager[psycopg.Connection[Any]]:
+        return self._told(connect(self._info, writes=writes))
+
+    def _replicating(self) -> AbstractContextManager[psycopg.Connection[Any]]:
+        return self._told(connect_walsender(self._info))
 
     @contextmanager
     def _exported(self, name: str, *, temporary: bool) -> Iterator[tuple[Lsn, PostgresSnapshot]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_hex
 
@@ -37,11 +37,13 @@ class Bridge:
     """Both sides of a move, and what holds the application's writes between them.
 
     Attributes:
+        source: what to call the source.
         gate: None where the application has none.
         hook: run once the new side is ready for its first write; raises where it fails.
     """
 
     move: str
+    source: str
     plan: Plan
     control: Control
     destination: Destination
@@ -99,30 +101,9 @@ def cut_over(
         raise
     if gate is not None:
         gate.switch(SIDE)
-    seconds = pause.seconds
-    passing(Stop.CUTOVER_SWITCHED)
-    pause.steps.append(("application switched", seconds - sum(part for _, part in pause.steps)))
-    return SwitchReport(
-        kind="cutover",
-        at=now(),
-        move=bridge.move,
-        source="",
-        target=bridge.destination.label,
-        epoch=epoch,
-        token=token,
-        position=str(follower.position),
-        captured=0,
-        verified_rows=verdict.rows,
-        verified_at=verdict.position,
-        compared_keys=compared,
-        not_compared=passed_over,
-        pause=seconds,
-        steps=tuple(pause.steps),
-        held=gate.waited() if gate is not None else None,
-        refused=fence.refused(),
-        sequences=dict(last),
-        backup=backup,
-    )
+    pause.end("application switched")
+    report = proof(bridge, pause, "cutover", token, epoch, verdict, (compared, passed_over))
+    return replace(report, position=str(follower.position), sequences=dict(last), backup=backup)
 
 
 def undo_cutover(bridge: Bridge) -> None:
@@ -149,6 +130,43 @@ def finish_cutover(bridge: Bridge) -> None:
     if bridge.gate is not None:
         bridge.gate.take(seconds=Terms().pause)
         bridge.gate.switch(SIDE)
+
+
+def proof(
+    bridge: Bridge,
+    pause: Pause,
+    kind: str,
+    token: str,
+    epoch: int,
+    verdict: Verdict,
+    compared: tuple[int, tuple[str, ...]],
+) -> SwitchReport:
+    """What the reports of both switches have in common.
+
+    Args:
+        compared: how many keys were compared within the pause, and the tables that were passed over.
+    """
+    return SwitchReport(
+        kind=kind,
+        at=now(),
+        move=bridge.move,
+        source=bridge.source,
+        target=bridge.destination.label,
+        epoch=epoch,
+        token=token,
+        position="",
+        captured=0,
+        verified_rows=verdict.rows,
+        verified_at=verdict.position,
+        compared_keys=compared[0],
+        not_compared=compared[1],
+        pause=pause.seconds,
+        steps=tuple(pause.steps),
+        held=bridge.gate.waited() if bridge.gate is not None else None,
+        refused=bridge.control.fence.refused(),
+        sequences={},
+        backup="",
+    )
 
 
 def new_token() -> str:

@@ -90,6 +90,11 @@ class Follower:
         self._noted = time.monotonic()
 
     @property
+    def rejected(self) -> int:
+        """How many rows of the source are not in the file, as they can't be carried."""
+        return sum(self._lost_in.values())
+
+    @property
     def position(self) -> Lsn:
         """Up to where all is durable in the file."""
         return self._applier.position

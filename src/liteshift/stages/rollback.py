@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from liteshift.errors import LiteshiftError
 from liteshift.reports import SwitchReport, Verdict
-from liteshift.stages.cutover import Bridge, Terms, now
+from liteshift.stages.cutover import Bridge, Terms, proof
 from liteshift.stages.pause import Pause
 from liteshift.stages.reverse import Reverser
 from liteshift.stages.touched import compare_touched
@@ -61,30 +63,9 @@ def roll_back(
         undo_rollback(bridge)
         raise
     finish_rollback(bridge, held=True)
-    seconds = pause.seconds
-    passing(Stop.ROLLBACK_SWITCHED)
-    pause.steps.append(("application switched", seconds - sum(part for _, part in pause.steps)))
-    return SwitchReport(
-        kind="rollback",
-        at=now(),
-        move=bridge.move,
-        source="",
-        target=bridge.destination.label,
-        epoch=epoch,
-        token=token,
-        position=str(position),
-        captured=step.number,
-        verified_rows=verdict.rows,
-        verified_at=verdict.position,
-        compared_keys=compared,
-        not_compared=passed_over,
-        pause=seconds,
-        steps=tuple(pause.steps),
-        held=gate.waited() if gate is not None else None,
-        refused=control.fence.refused(),
-        sequences=dict(sequences),
-        backup="",
-    )
+    pause.end("application switched")
+    report = proof(bridge, pause, "rollback", token, epoch, verdict, (compared, passed_over))
+    return replace(report, position=str(position), captured=step.number, sequences=dict(sequences))
 
 
 def undo_rollback(bridge: Bridge) -> None:
