@@ -101,6 +101,7 @@ def cut_over(
         raise
     if gate is not None:
         gate.switch(SIDE)
+    passing(Stop.CUTOVER_SWITCHED)
     pause.end("application switched")
     report = proof(bridge, pause, "cutover", token, epoch, verdict, (compared, passed_over))
     return replace(report, position=str(follower.position), sequences=dict(last), backup=backup)

@@ -63,6 +63,7 @@ def roll_back(
         undo_rollback(bridge)
         raise
     finish_rollback(bridge, held=True)
+    passing(Stop.ROLLBACK_SWITCHED)
     pause.end("application switched")
     report = proof(bridge, pause, "rollback", token, epoch, verdict, (compared, passed_over))
     return replace(report, position=str(position), captured=step.number, sequences=dict(sequences))
