@@ -11,10 +11,14 @@ from typing import Protocol
 
 import psycopg
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from psycopg.conninfo import make_conninfo
+from sqlalchemy import MetaData
 from tests.stages.moved import Moved, move
 
-from liteshift.errors import Locked
+from liteshift.app.engines import make_tool_engine
+from liteshift.errors import Locked, NotFit
 from liteshift.postgres.connect import connect
 from liteshift.postgres.fence import PostgresFence
 from liteshift.sqlite.library import dbapi
@@ -244,3 +248,19 @@ def test_sequences_never_go_back(database: str, tmp_path: Path) -> None:
     moved.write("INSERT INTO t (id, v) VALUES (200, 'c')", "DELETE FROM t")
     moved.back()
     assert moved.query("SELECT nextval('t_id_seq')") == [(201,)]
+
+
+def test_a_table_that_alembic_builds_anew(database: str, tmp_path: Path) -> None:
+    moved = move(database, tmp_path / "file.db", TREE)
+    engine = make_tool_engine(f"sqlite:///{moved.path}", foreign_keys=False)
+    metadata = MetaData()
+    metadata.reflect(engine)
+    assert sorted(metadata.tables) == ["leaf", "outside", "tree"], "Alembic would drop what it does not know"
+    with engine.begin() as connection:
+        operations = Operations(MigrationContext.configure(connection))
+        with operations.batch_alter_table("leaf") as batch:
+            batch.alter_column("tree", nullable=True)
+    engine.dispose()
+    moved.write("INSERT INTO leaf VALUES (9, NULL)")
+    with pytest.raises(NotFit, match="leaf was built anew, or its triggers were dropped: changes to it may be missing"):
+        moved.back()
