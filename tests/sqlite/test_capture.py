@@ -13,12 +13,14 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine
 
 from liteshift.catalog import Name
-from liteshift.errors import LiteshiftError, NotFit, NotInitialised
+from liteshift.errors import LiteshiftError, Locked, NotFit, NotInitialised
 from liteshift.plan import ColumnPlan, Plan, Profile, TablePlan
 from liteshift.position import Lsn
+from liteshift.sqlite.backup import create
 from liteshift.sqlite.capture import EPOCH, SqliteCapture, capture
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.library import dbapi
+from liteshift.sqlite.restore import restore
 
 CREATE = {
     "person": (
@@ -37,10 +39,10 @@ TRIGGER = (
 
 def plan() -> Plan:
     tables = []
-    for name, (columns, create) in CREATE.items():
+    for name, (columns, statement) in CREATE.items():
         planned = tuple(ColumnPlan(column, column, "text", "", "text") for column in columns)
         triggers = (TRIGGER,) if name == "person" else ()
-        tables.append(TablePlan(Name("public", name), name, planned, (), create, (), triggers, (), 0, 0, 5))
+        tables.append(TablePlan(Name("public", name), name, planned, (), statement, (), triggers, (), 0, 0, 5))
     return Plan(Profile.SQLALCHEMY, "test", 160000, tuple(tables), (), ())
 
 
@@ -49,8 +51,8 @@ def path(tmp_path: Path) -> Path:
     """A file with the tables."""
     path = tmp_path / "file.db"
     with closing(connect(path)) as connection:
-        for _, create in CREATE.values():
-            connection.execute(create).close()
+        for _, statement in CREATE.values():
+            connection.execute(statement).close()
         connection.execute("INSERT INTO person (name, mail) VALUES ('a', 'a@x'), ('b', 'b@x')").close()
         connection.execute("INSERT INTO pet VALUES ('rex', 1), ('tom', 1), ('tom', 1)").close()
     return path
@@ -337,11 +339,11 @@ def test_a_log_that_somebody_emptied(kept: SqliteCapture, writer: dbapi.Connecti
 
 
 def test_a_table_without_a_rowid_of_its_own(tmp_path: Path) -> None:
-    create = "CREATE TABLE t (rowid TEXT, _rowid_ TEXT, oid TEXT)"
+    made = "CREATE TABLE t (rowid TEXT, _rowid_ TEXT, oid TEXT)"
     columns = tuple(ColumnPlan(name, name, "text", "", "text") for name in ("rowid", "_rowid_", "oid"))
-    table = TablePlan(Name("public", "t"), "t", columns, (), create, (), (), (), 0, 0)
+    table = TablePlan(Name("public", "t"), "t", columns, (), made, (), (), (), 0, 0)
     with closing(connect(tmp_path / "file.db")) as connection:
-        connection.execute(create).close()
+        connection.execute(made).close()
     with capture(tmp_path / "file.db", "the file") as kept:
         with pytest.raises(NotFit, match="changes to the table t can't be kept"):
             kept.prepare(Plan(Profile.SQLALCHEMY, "test", 160000, (table,), (), ()))
@@ -366,3 +368,11 @@ def test_arming_that_fails_leaves_nothing(path: Path, writer: dbapi.Connection) 
 
 def _with_trigger(table: TablePlan, trigger: str) -> TablePlan:
     return replace(table, triggers=(trigger,))
+
+
+def test_no_backup_is_restored_over_it(kept: SqliteCapture, path: Path, tmp_path: Path) -> None:
+    backup = create(path, tmp_path / "backups")
+    with pytest.raises(Locked, match="PostgreSQL follows"):
+        restore(backup.path, path, tmp_path / "backups")
+    kept.disarm(position=None)
+    assert restore(backup.path, path, tmp_path / "backups").database == path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from liteshift.errors import LiteshiftError, Locked, UsageError
 from liteshift.progress import Progress, silent
-from liteshift.sqlite import files
+from liteshift.sqlite import files, state
 from liteshift.sqlite.backup import create
 from liteshift.sqlite.check import tables
 from liteshift.sqlite.connect import connect
@@ -51,7 +51,8 @@ def restore(
 
     Raises:
         UsageError: there is no such backup, or it is one of another application's database.
-        Locked: somebody held the database for too long, or has it open with another page size.
+        Locked: somebody held the database for too long, or has it open with another page size; or PostgreSQL follows
+            it in a live move.
         NoSpace, NoConnection: as the disk says.
         LiteshiftError: the backup is not good, or the database is too damaged to be written.
     """
@@ -100,11 +101,21 @@ def _into(
     return safety
 
 
+def _refuse_moving(database: Path, live: dbapi.Connection) -> None:
+    """While PostgreSQL follows a database, another content would break the way back."""
+    if state.get(live, state.ARMED) is not None:
+        raise Locked(
+            f"PostgreSQL follows {database} in a live move, and would no longer match it",
+            hint="End the move first, with liteshift rollback or liteshift finalize, or restore to another file.",
+        )
+
+
 def _refuse_anothers(database: Path, source: dbapi.Connection) -> None:
     """A backup that has no table in common with the database is not one of it."""
     try:
         with closing(connect(database, preset="durable", read_only=True)) as live:
             here = set(tables(live))
+            _refuse_moving(database, live)
     except dbapi.OperationalError:
         raise
     except dbapi.DatabaseError as error:
