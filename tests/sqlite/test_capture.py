@@ -376,3 +376,21 @@ def test_no_backup_is_restored_over_it(kept: SqliteCapture, path: Path, tmp_path
         restore(backup.path, path, tmp_path / "backups")
     kept.disarm(position=None)
     assert restore(backup.path, path, tmp_path / "backups").database == path
+
+
+def test_a_writer_that_does_not_know_a_collation(tmp_path: Path) -> None:
+    made = "CREATE TABLE t (id INTEGER PRIMARY KEY, price TEXT COLLATE DECIMAL UNIQUE, note TEXT)"
+    columns = tuple(ColumnPlan(name, name, "text", "", "text") for name in ("id", "price", "note"))
+    table = TablePlan(Name("public", "t"), "t", columns, ("id",), made, (), (), (), 0, 0)
+    path = tmp_path / "file.db"
+    with closing(connect(path)) as connection:
+        connection.execute(made).close()
+        connection.execute("INSERT INTO t VALUES (1, '1.50', 'a')").close()
+        with capture(path, "the file") as kept:
+            kept.arm(Plan(Profile.SQLALCHEMY, "test", 160000, (table,), (), ()), epoch=1, last={})
+            with closing(dbapi.connect(path, isolation_level=None)) as foreign:
+                foreign.execute("UPDATE t SET note = 'b'").close()
+                with pytest.raises(dbapi.OperationalError, match="no such collation"):
+                    foreign.execute("UPDATE t SET price = '2'").close()
+            connection.execute("REPLACE INTO t VALUES (2, '1.5', 'c')").close()
+            assert [kind for _, kind, _, _ in changes(kept)] == ["update", "delete", "insert"]

@@ -15,7 +15,7 @@ from liteshift.quoting import quote
 if TYPE_CHECKING:
     from liteshift.sqlite.library import dbapi
 
-_ROWID_NAMES = ("rowid", "_rowid_", "oid")
+ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _EXPRESSION = -2  # `pragma_index_xinfo.cid` of a key that is no column
 _ORDER = re.compile(r"\s+(?:ASC|DESC)\s*$", re.IGNORECASE)
 _WHERE = re.compile(r"\s*WHERE\b", re.IGNORECASE)
@@ -30,17 +30,19 @@ class UniqueRules:
         rowid: a name of the rowid that no column takes; None where columns take all three.
         rows: for each rule the rowid of the one row that has the values of NEW, as an expression.
         looked_at: the columns whose values the rules depend on.
+        computed: whether SQLite computes one of these, so that it may change without being set.
     """
 
     rowid: str | None
     rows: tuple[str, ...]
     looked_at: tuple[str, ...]
+    computed: bool
 
 
 def rowid_name(columns: Sequence[str]) -> str | None:
     """A name of the rowid that no column takes; None where columns take all three."""
     taken = {name.lower() for name in columns}
-    return next((name for name in _ROWID_NAMES if name not in taken), None)
+    return next((name for name in ROWID_NAMES if name not in taken), None)
 
 
 def index_texts(connection: dbapi.Connection) -> dict[str, str]:
@@ -55,7 +57,8 @@ def unique_rules(connection: dbapi.Connection, table: str, texts: Mapping[str, s
     Args:
         texts: the statement that made each index.
     """
-    columns = [str(name) for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))]
+    hidden = dict(connection.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", (table,)).fetchall())
+    columns = list(map(str, hidden))
     rowid = rowid_name(columns)
     rows = [f"NEW.{rowid}"]
     looked_at: dict[str, None] = {}
@@ -76,7 +79,7 @@ def unique_rules(connection: dbapi.Connection, table: str, texts: Mapping[str, s
         parts += [f"({predicate})", _of_new(predicate, mentioned)] if predicate else []
         rows.append(f"(SELECT {rowid} FROM {quote(table)} WHERE {' AND '.join(parts)})")
         looked_at |= dict.fromkeys(mentioned)
-    return UniqueRules(rowid, tuple(rows), tuple(looked_at))
+    return UniqueRules(rowid, tuple(rows), tuple(looked_at), any(hidden[name] for name in looked_at))
 
 
 def _keys(connection: dbapi.Connection, index: str, text: str) -> Iterator[tuple[str | None, str, str]]:

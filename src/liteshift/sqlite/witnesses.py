@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from liteshift.quoting import quote
 from liteshift.sqlite import state
-from liteshift.sqlite.rules import UniqueRules
+from liteshift.sqlite.rules import ROWID_NAMES, UniqueRules
 from liteshift.sqlite.triggers import Trigger
 
 LOG = "liteshift_capture"
@@ -83,9 +83,12 @@ def before_triggers(table: Witnessed) -> list[Trigger]:
     moved = [f"NEW.{rowid} <> OLD.{rowid}"]
     moved += [f"NEW.{quote(name)} IS NOT OLD.{quote(name)} COLLATE BINARY" for name in table.rules.looked_at]
     another = f"{stash} AND {rowid} <> OLD.{rowid}"
+    # Named, so that an UPDATE of other columns has nothing to do with it, nor with a collation that it does not know.
+    named = f"UPDATE OF {', '.join([*ROWID_NAMES, *map(quote, table.rules.looked_at)])}"
+    event = "UPDATE" if table.rules.computed else named
     return [
         Trigger(insert, table.name, _trigger(insert, "BEFORE", "INSERT", own, [stash])),
-        Trigger(update, table.name, _trigger(update, "BEFORE", "UPDATE", own, [another], " OR ".join(moved))),
+        Trigger(update, table.name, _trigger(update, "BEFORE", event, own, [another], " OR ".join(moved))),
     ]
 
 
