@@ -23,7 +23,8 @@ class Statement:
         text: with `$1` and so on for its parameters, all of them texts.
         columns: the columns whose texts a write has, by the source's names.
         types: their types, as PostgreSQL prints them.
-        key: the places of the key's columns among them; empty for a table without a key.
+        compared: the places of those among them that must be as they were.
+        key: the places of the key's columns; empty for a table without a key.
         look: a query that shows these columns, as texts, of the row whose key its parameters are; empty without a key.
         children: what must not point at the row any more when it goes, or changes its key.
     """
@@ -32,6 +33,7 @@ class Statement:
     text: str
     columns: tuple[str, ...]
     types: tuple[str, ...]
+    compared: tuple[int, ...]
     key: tuple[int, ...]
     look: str
     children: tuple[Name, ...] = ()
@@ -105,27 +107,30 @@ class Refused(NotFit):
         self.state = state
 
 
-def conflict(write: Write, actual: Sequence[Texts]) -> DifferencesFound | Refused:
+def conflict(write: Write, expected: Texts, actual: Sequence[Texts]) -> DifferencesFound | Refused:
     """The error for a row that is not as it was before the change.
 
     Args:
+        expected: the row as it was before, as PostgreSQL prints it.
         actual: the rows that the source has under the key; none where it has no such row, or no key.
     """
-    statement, expected = write.statement, write.old or ()
+    statement = write.statement
     head = f"{write.row} can't be taken back: "
     hint = (
         "Somebody wrote to PostgreSQL past the fence, or before it. Make the row as expected there, and run it again."
     )
+    if write.old is None:
+        what = "PostgreSQL has left the new row out, without a word"
+        return Refused(head + what, write=write, state="", hint="Look for what does that: row security, or a rule.")
     if not actual:
         what = "PostgreSQL has no such row"
         if not statement.key:
             what += "; it has no key, so a row with all these values was expected"
         return DifferencesFound(head + what, hint=hint)
-    pairs = zip(statement.columns, expected, actual[0], strict=True)
     differing = [
-        f"{name} was expected to be {_shown(before)} and is {_shown(now)}"
-        for name, before, now in pairs
-        if before != now
+        f"{statement.columns[at]} was expected to be {_shown(expected[at])} and is {_shown(actual[0][at])}"
+        for at in statement.compared
+        if expected[at] != actual[0][at]
     ]
     if differing or not statement.children:
         return DifferencesFound(head + (", ".join(differing) or "another row stands there by now"), hint=hint)
@@ -142,13 +147,13 @@ def refusal(write: Write | None, state: str, said: Mapping[str, str]) -> Refused
     """The error for a row that PostgreSQL does not take.
 
     Args:
-        said: PostgreSQL's `message`, `detail`, `column` and `constraint`, where it gave them.
+        said: the `message`, and PostgreSQL's `detail` and `column` where it gave them.
     """
     where = write.row if write else "what was written on SQLite"
     column = f", column {said['column']}," if said.get("column") else ""
     detail = f" ({said['detail']})" if said.get("detail") else ""
     return Refused(
-        f"{where}{column} can't be taken back: PostgreSQL says: {said['message']}{detail}",
+        f"{where}{column} can't be taken back: {said['message']}{detail}",
         write=write,
         state=state,
         hint="Mend the row on SQLite, where nothing is lost, and run it again; its last state is what counts.",

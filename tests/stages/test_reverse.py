@@ -86,3 +86,40 @@ def test_a_row_that_was_refused_can_be_mended(database: str, tmp_path: Path) -> 
     assert moved.back().changes == 16
     assert moved.compare().equal
     assert moved.query("SELECT a, b FROM k ORDER BY 1") == [(2, "x"), (2, "x"), (3, "y")]
+
+
+def test_a_conflict_tells_only_what_differs(database: str, tmp_path: Path) -> None:
+    moved = move(
+        database,
+        tmp_path / "file.db",
+        "CREATE TABLE t (id int PRIMARY KEY, j jsonb, n int, m text GENERATED ALWAYS AS (md5(n::text)) STORED)",
+    )
+    moved.write('INSERT INTO t (id, j, n) VALUES (1, \'{"b": 1, "a": 2}\', 5)')
+    with psycopg.connect(database) as connection:
+        connection.execute("INSERT INTO t (id, j, n) VALUES (1, '{}', 1)")
+    with pytest.raises(Refused, match=r"public.t \(id = '1'\) .*duplicate key value.*Key \(id\)=\(1\) already exists"):
+        moved.back()
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM t")
+    moved.back()
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE t SET n = 7")
+    moved.write('UPDATE t SET j = \'{"d": 1, "c": 2}\'', "DELETE FROM t")
+    with pytest.raises(DifferencesFound) as caught:
+        moved.back()
+    assert caught.value.message == ("public.t (id = '1') can't be taken back: n was expected to be '5' and is '7'")
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM t")
+    with pytest.raises(DifferencesFound, match="PostgreSQL has no such row"):
+        moved.back()
+
+
+def test_texts_that_no_text_can_hold(database: str, tmp_path: Path) -> None:
+    moved = move(database, tmp_path / "file.db", "CREATE TABLE t (id int PRIMARY KEY, j json, a text[])")
+    for value in ("'{\"a\": \"' || char(0) || '\"}'", "CAST(x'22ff22' AS TEXT)"):
+        moved.write("DELETE FROM t", f"INSERT INTO t (id, j) VALUES (1, {value})")
+        with pytest.raises(Refused, match=r"public.t \(id = '1'\), column j,.*no text of PostgreSQL's can hold this"):
+            moved.back()
+    moved.write("UPDATE t SET j = '1'")
+    moved.back()
+    assert moved.compare().equal

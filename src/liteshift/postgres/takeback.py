@@ -228,8 +228,7 @@ class PostgresTakeback:
         try:
             connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         except psycopg.errors.IntegrityError as error:
-            said = {"message": str(error.diag.message_primary), "detail": error.diag.message_detail or ""}
-            raise refusal(None, str(error.sqlstate), said) from error
+            raise refusal(None, str(error.sqlstate), _said(error)) from error
         for key in keys:
             connection.execute(_alter(key, "ALTER CONSTRAINT {} NOT DEFERRABLE"))
         for table in touched:
@@ -261,7 +260,7 @@ class PostgresTakeback:
         self.close()
         if result.status in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
             text = write.statement.look
-            return conflict(write, self._look(Look(text, write.key)) if text else ())
+            return conflict(write, self._expected(write), self._look(Look(text, write.key)) if text else ())
         error = psycopg.errors.error_from_result(result)
         state = error.sqlstate or ""
         if isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
@@ -270,11 +269,9 @@ class PostgresTakeback:
             return NoConnection(f"{self._label} refuses our writes: {error.diag.message_primary}")
         if state[:2] not in _OF_ROWS:
             return translate_error(error, self._label)
-        said = {
-            "message": error.diag.message_primary or "",
-            "detail": error.diag.message_detail or "",
-            "column": error.diag.column_name or (self._column(write, state) if write else ""),
-        }
+        said = _said(error)
+        if write and not said["column"]:
+            said["column"] = self._column(write, state)
         return refusal(write, state, said)
 
     def _locked(self, error: psycopg.Error) -> Locked:
@@ -282,6 +279,15 @@ class PostgresTakeback:
             f"something in {self._label} is held by somebody else: {error.diag.message_primary}",
             hint="Run it again; pg_stat_activity shows who holds it.",
         )
+
+    def _expected(self, write: Write) -> Texts:
+        """The row before the change, as PostgreSQL prints what the file had."""
+        old = write.old
+        if old is None:
+            return ()
+        given = [(kind, text) for kind, text in zip(write.statement.types, old, strict=True) if text is not None]
+        printed = iter(self.printed(given))
+        return tuple(None if text is None else next(printed) for text in old)
 
     def _column(self, write: Write, state: str) -> str:
         """Which column's new value its type does not take; empty where none is seen."""
@@ -311,6 +317,14 @@ class PostgresTakeback:
             cells = [result.get_value(row, column) for column in range(result.nfields)]
             found.append(tuple(None if cell is None else bytes(cell).decode() for cell in cells))
         return found
+
+
+def _said(error: psycopg.Error) -> dict[str, str]:
+    return {
+        "message": f"PostgreSQL says: {error.diag.message_primary}",
+        "detail": error.diag.message_detail or "",
+        "column": error.diag.column_name or "",
+    }
 
 
 def _quoted(connection: psycopg.Connection[Any], table: Name) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from liteshift.changes import Captured, CapturedKind, Respelling
@@ -43,6 +44,7 @@ from liteshift.sqlite.witnesses import (
 EPOCH = 1 << 40
 """How many numbers an epoch has."""
 BUSY_MILLISECONDS = 10_000
+_TEXT = partial(str, encoding="utf-8", errors="surrogateescape")  # what is no UTF-8 is for PostgreSQL to refuse
 _SLICE = 2000  # lines forgotten in one transaction
 _PATIENCE = 0.02  # seconds left to other writers between two of ours
 
@@ -161,6 +163,7 @@ class SqliteCapture:
             explained(self._label),
             closing(connect(self._path, preset="durable", read_only=True)) as connection,
         ):
+            connection.text_factory = _TEXT
             connection.execute("BEGIN").close()
             self._require(connection)
             tables = shapes.remembered(connection)

@@ -14,7 +14,7 @@ from liteshift.errors import NotFit
 from liteshift.plan import ColumnPlan, TablePlan
 from liteshift.quoting import quote
 from liteshift.translate.spelling import may_differ, may_ever_differ
-from liteshift.writes import Look, Statement, Texts, Write, refusal
+from liteshift.writes import Look, Refused, Statement, Texts, Write, refusal
 
 # Types whose own equality tells all values apart that print differently, or that are the same to everybody.
 _COMPARED = frozenset(
@@ -178,29 +178,35 @@ class Statements:
     def _texts(self, change: Captured, row: tuple[Value, ...] | None) -> Texts | None:
         if row is None:
             return None
+        fields = self._fields
         try:
-            return tuple(
-                [
-                    None if value is None else field.codec.to_pg(value)
-                    for field, value in zip(self._fields, row, strict=True)
-                ]
-            )
+            texts = [
+                None if value is None else field.codec.to_pg(value) for field, value in zip(fields, row, strict=True)
+            ]
         except _UNREADABLE:
-            return self._careful(change, row)
+            texts = self._careful(change, row)
+        for field, text in zip(fields, texts, strict=True):
+            if text is not None and ("\0" in text or not _is_unicode(text)):
+                raise self._refusal(change, row, field, "no text of PostgreSQL's can hold this")
+        return tuple(texts)
 
-    def _careful(self, change: Captured, row: tuple[Value, ...]) -> Texts:
+    def _careful(self, change: Captured, row: tuple[Value, ...]) -> list[str | None]:
         """The same where a value is not in its form: what PostgreSQL may read all the same, else which one it is."""
         texts: list[str | None] = []
         for field, value in zip(self._fields, row, strict=True):
             try:
                 texts.append(None if value is None else _text(field, value))
             except _UNREADABLE as error:
-                shown = tuple(None if value is None else str(value) for value in row)
-                statement = Statement(self._name, "", self._columns, self._types, self.key, "")
-                write = Write(change, statement, (), None, shown)
-                said = {"message": str(error), "column": field.plan.source}
-                raise refusal(write, _BAD_TEXT, said) from error
-        return tuple(texts)
+                raise self._refusal(change, row, field, str(error)) from error
+        return texts
+
+    def _refusal(self, change: Captured, row: tuple[Value, ...], field: _Field, why: str) -> Refused:
+        """The error for a value that can't even be sent."""
+        shown = tuple(None if value is None else str(value) for value in row)
+        statement = Statement(self._name, "", self._columns, self._types, (), self.key, "")
+        return refusal(
+            Write(change, statement, (), None, shown), _BAD_TEXT, {"message": why, "column": field.plan.source}
+        )
 
     def _insert(self, change: Captured, new: Texts) -> Write:
         statement = self._statements.get("insert")
@@ -244,9 +250,8 @@ class Statements:
             shown = ", ".join(_printed(self._columns[at]) for at in range(len(self._columns)))
             where = " AND ".join(self._key_is(at, place) for place, at in enumerate(self.key, start=1))
             look = f"SELECT {shown} FROM {self._from} AS t WHERE {where}"  # noqa: S608 - every name is quoted
-        return Statement(
-            self._name, text, self._columns, self._types, self.key, look, tuple(child.table for child in children)
-        )
+        acting = tuple(child.table for child in children)
+        return Statement(self._name, text, self._columns, self._types, tuple(self._seen), self.key, look, acting)
 
     def _mask(self, old: Texts) -> tuple[bool, ...]:
         """Which columns are NULL, where that makes another statement: in a table without a key, to use its indexes."""
@@ -294,6 +299,17 @@ class Statements:
         if child.table == self._name:
             same.append("(x.tableoid, x.ctid) <> (t.tableoid, t.ctid)")
         return f"NOT EXISTS (SELECT FROM {_name(child.table)} AS x WHERE {' AND '.join(same)})"
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it was UTF-8 in the file."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text(field: _Field, value: Value) -> str:
