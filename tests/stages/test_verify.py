@@ -50,6 +50,8 @@ FAULTS = [
     ("UPDATE kept SET n = 1.1000001 WHERE id = 1", "kept", ["different"]),
     ("UPDATE kept SET e = '1.1' WHERE id = 1", "kept", ["different"]),
     ("UPDATE kept SET t = 'a' WHERE id = 1", "kept", ["different"]),
+    ("UPDATE kept SET t = CAST(x'e120' AS TEXT) WHERE id = 1", "kept", ["different"]),  # no UTF-8
+    ("UPDATE kept SET t = CAST(x'612000' AS TEXT) WHERE id = 1", "kept", ["different"]),
     ("UPDATE kept SET t = NULL WHERE id = 2", "kept", ["different"]),
     ("UPDATE kept SET b = x'00fe' WHERE id = 1", "kept", ["different"]),
     ("UPDATE kept SET b = CAST(b AS TEXT) WHERE id = 2", "kept", ["different"]),

@@ -53,7 +53,7 @@ def encode(codecs: Sequence[Codec], row: Sequence[SqliteValue]) -> bytes:
         ValueError: a stored value that its form never stores.
     """
     parts = [
-        NULL if value is None else own.to_pg(value) if own.bare else _escape(own.to_pg(value))
+        NULL if value is None else own.exactly(value) if own.bare else _escape(own.exactly(value))
         for own, value in zip(codecs, row, strict=True)
     ]
     return ("\t".join(parts) + "\n").encode()

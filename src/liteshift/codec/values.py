@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -32,6 +32,8 @@ class Codec:
 
     Attributes:
         inner: how such a value stands within an array or a composite.
+        exactly: as `to_pg`, of a value that is just what `from_pg` gives: 0.1 + 0.2, worked out in floating point in a
+            numeric column, is 0.3 to `to_pg`, and refused here.
         bare: whether no text of it ever needs COPY's escapes, whatever stands in the file.
     """
 
@@ -39,6 +41,7 @@ class Codec:
     from_pg: Callable[[str], SqliteValue]
     to_pg: Callable[[SqliteValue], str]
     inner: nested.Inner
+    exactly: Callable[[SqliteValue], str]
     bare: bool = False
 
 
@@ -60,15 +63,22 @@ def codec(form: str) -> Codec:
         return _json_codec(form, nested.composite({field: codec(own).inner for field, own in _fields(argument)}))
     if name == "numeric":
         to_pg = partial(_numeric_to_pg, int(argument))
-        return Codec(form, _numeric_from_pg, to_pg, nested.as_string(to_pg), bare=True)
+        exactly = partial(_numeric_exactly, to_pg)
+        return Codec(form, _numeric_from_pg, to_pg, nested.as_string(to_pg), exactly, bare=True)
     if name == "decimal" and argument:
         from_pg = partial(_decimal_from_pg, int(argument))
-        return Codec(form, from_pg, _text, nested.as_stored(from_pg, _text))
+        return Codec(form, from_pg, _text, nested.as_stored(from_pg, _text), _text)
     return _scalar(name)
 
 
+def lenient(strict: Codec) -> Codec:
+    """The same for values that an application may have worked out."""
+    return replace(strict, exactly=strict.to_pg)
+
+
 def _json_codec(form: str, inner: nested.Inner) -> Codec:
-    return Codec(form, *nested.dumped(inner), inner)
+    from_pg, to_pg = nested.dumped(inner)
+    return Codec(form, from_pg, to_pg, inner, to_pg)
 
 
 def _scalar(name: str) -> Codec:
@@ -78,7 +88,7 @@ def _scalar(name: str) -> Codec:
         inner = nested.boolean()
     elif name in ("double", "real", "bytea"):
         inner = nested.as_string(to_pg)
-    return Codec(name, from_pg, to_pg, inner, bare=name in ("integer", "boolean", "double", "real"))
+    return Codec(name, from_pg, to_pg, inner, to_pg, bare=name in ("integer", "boolean", "double", "real"))
 
 
 _STEP = re.compile(r'"(?:[^"\\]|\\.)*"|array\(.|[(),:]|[^"(),:]+', re.DOTALL)
@@ -171,6 +181,14 @@ def _numeric_to_pg(scale: int, value: SqliteValue) -> str:
     if decimals.rounded(exact, scale) != exact:
         raise ValueError(f"no more than {scale} digits after the point expected, found {value!r}")
     return decimals.text(decimals.rounded(exact, scale))
+
+
+def _numeric_exactly(to_pg: Callable[[SqliteValue], str], value: SqliteValue) -> str:
+    text = to_pg(value)
+    stored = _numeric_from_pg(text)
+    if stored != value or type(stored) is not type(value):
+        raise ValueError(f"{stored!r} expected, found {value!r}")
+    return text
 
 
 def _decimal_from_pg(scale: int, text: str) -> str:

@@ -82,7 +82,10 @@ class _Session:
     def _verify(self) -> Verdict:
         move = self._move
         self._verdict = None
-        verdict = verify_following(move.ends.origin, move.ends.destination, self._follower, move.plan, move.progress)
+        lived_in = move.page.epoch > 0
+        verdict = verify_following(
+            move.ends.origin, move.ends.destination, self._follower, move.plan, move.progress, lived_in=lived_in
+        )
         self._verdict = verdict if verdict.equal else None
         return verdict
 

@@ -75,12 +75,9 @@ class SqliteRepairing(SqliteReading):
         """Remove the rows of these rowids, then write these rows."""
         rowid, own = self._rowid(table), quote(table)
         names = ", ".join(map(quote, columns))
-        # Every name is quoted, and every value written by SQLite's own quote().
-        literals = " || ', ' || ".join(f"quote({quote(column)})" for column in columns)
-        restore = f"SELECT {rowid}, {literals} FROM {own} WHERE {rowid} = ?"  # noqa: S608
         back = []
         for number in numbers:
-            found, values = self._connection.execute(restore, (number,)).fetchone()
+            found, values = self._literals(own, rowid, columns, number)
             back.append(f"INSERT INTO {own} ({rowid}, {names}) VALUES ({found}, {values});")  # noqa: S608
             self._connection.execute(f"DELETE FROM {own} WHERE {rowid} = ?", (number,)).close()  # noqa: S608
         marks = ", ".join("?" * len(columns))
@@ -90,6 +87,16 @@ class SqliteRepairing(SqliteReading):
             cursor.close()
         self.statements += back
 
+    def _literals(self, table: str, rowid: str, columns: Sequence[str], number: int) -> tuple[int, str]:
+        """A row's number and its values as SQL; what is no UTF-8 is written by its bytes."""
+        for bytewise in (False, True):
+            literals = " || ', ' || ".join(_literal(quote(column), bytewise=bytewise) for column in columns)
+            query = f"SELECT {rowid}, {literals} FROM {table} WHERE {rowid} = ?"  # noqa: S608 - every name is quoted
+            found, values = self._connection.execute(query, (number,)).fetchone()
+            if not any("\ud800" <= letter <= "\udfff" for letter in values):
+                break
+        return found, values
+
     def _rowid(self, table: str) -> str:
         """The rowid's name, or an alias that no column of the table takes."""
         rows = self._connection.execute("SELECT lower(name) FROM pragma_table_xinfo(?)", (table,)).fetchall()
@@ -97,9 +104,16 @@ class SqliteRepairing(SqliteReading):
         return next(name for name in _ROWID_NAMES if name not in taken)
 
 
+def _literal(name: str, *, bytewise: bool) -> str:
+    """What writes a value as SQL: SQLite's own quote(), which would end a text at a NUL."""
+    odd = "" if bytewise else f" AND instr({name}, char(0))"
+    whole = f"'CAST(' || quote(CAST({name} AS BLOB)) || ' AS TEXT)'"
+    return f"CASE WHEN typeof({name}) = 'text'{odd} THEN {whole} ELSE quote({name}) END"
+
+
 def _write(undo: Path, statements: Sequence[str]) -> None:
     head = ["-- Takes a repair back. Run it with: sqlite3 TARGET < THIS_FILE", "PRAGMA foreign_keys=OFF;"]
-    head.append("BEGIN IMMEDIATE;")
+    head += ["PRAGMA ignore_check_constraints=ON;", "BEGIN IMMEDIATE;"]  # what stood there may have been damaged
     try:
         descriptor = os.open(undo, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

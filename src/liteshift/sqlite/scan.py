@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 
 from liteshift.ends import Digest, Value
 from liteshift.errors import NotInitialised
@@ -11,6 +12,8 @@ from liteshift.quoting import quote
 from liteshift.sqlite.digest import digest
 from liteshift.sqlite.library import dbapi
 
+any_text = partial(str, encoding="utf-8", errors="surrogateescape")
+"""For a connection's `text_factory`: a text that is not UTF-8, as damage leaves it, is a text all the same."""
 SCAN_CACHE = "PRAGMA cache_size=-2000"
 """For a connection that reads everything once: pages it has passed are of no more use."""
 
@@ -27,6 +30,7 @@ class SqliteReading:
     """See `liteshift.ends.Reading`."""
 
     def __init__(self, connection: dbapi.Connection, label: str) -> None:
+        connection.text_factory = any_text
         self._connection = connection
         self._label = label
 

@@ -17,11 +17,14 @@ _TRIES = 50
 
 
 def verify_following(
-    origin: Origin, destination: Destination, follower: Follower, plan: Plan, progress: Progress
+    origin: Origin, destination: Destination, follower: Follower, plan: Plan, progress: Progress, *, lived_in: bool
 ) -> Verdict:
     """Compare all while the file follows: each side at one and the same position of the source's log.
 
     From then on, `follower.touched` has the rows that were changed since.
+
+    Args:
+        lived_in: whether the application has lived on the file before.
 
     Raises:
         LiteshiftError: as `Follower.step`.
@@ -31,7 +34,9 @@ def verify_following(
         with destination.reading() as rows:
             follower.touched.clear()
             snapshot.hold([table.source for table in plan.tables])
-            return meanwhile(lambda: verify(snapshot, rows, plan, progress), lambda: follower.step(0.05))
+            return meanwhile(
+                lambda: verify(snapshot, rows, plan, progress, lived_in=lived_in), lambda: follower.step(0.05)
+            )
 
 
 def verify_reversing(
@@ -54,7 +59,7 @@ def verify_reversing(
                 continue
             reverser.touched.clear()
             with origin.snapshot() as snapshot:
-                return verify(snapshot, rows, plan, progress)
+                return verify(snapshot, rows, plan, progress, lived_in=True)
 
 
 def meanwhile(work: Callable[[], Verdict], turn: Callable[[], object]) -> Verdict:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 
 from liteshift.catalog import Name
 from liteshift.codec.copy_text import decode, fields
-from liteshift.codec.values import Unrepresentable, codec
+from liteshift.codec.values import Unrepresentable, codec, lenient
 from liteshift.errors import DifferencesFound
 from liteshift.flow import Chosen, Control
 from liteshift.plan import Plan, TablePlan
@@ -43,7 +43,7 @@ def compare_touched(
 
 
 def _compare(control: Control, reading: Chosen, table: TablePlan, keys: list[Key]) -> None:
-    codecs = [codec(column.form) for column in table.columns]
+    codecs = [lenient(codec(column.form)) for column in table.columns]
     forms = {column.target: codec(column.form) for column in table.columns}
     stored = []
     for key in keys:

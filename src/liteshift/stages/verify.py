@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from liteshift.codec.copy_text import decode, encode, fields
-from liteshift.codec.values import Codec, Unrepresentable, codec
+from liteshift.codec.values import Codec, Unrepresentable, codec, lenient
 from liteshift.ends import Rows, Snapshot, Value
 from liteshift.plan import Plan, TablePlan
 from liteshift.progress import Progress, Step
@@ -30,7 +30,9 @@ _UNREADABLE = (ValueError, KeyError, TypeError, ArithmeticError, RecursionError)
 Line = bytes
 
 
-def verify(snapshot: Snapshot, rows: Rows, plan: Plan, progress: Progress, *, limit: int = 20) -> Verdict:
+def verify(
+    snapshot: Snapshot, rows: Rows, plan: Plan, progress: Progress, *, limit: int = 20, lived_in: bool = False
+) -> Verdict:
     """Compare every table of a plan.
 
     Args:
@@ -39,8 +41,9 @@ def verify(snapshot: Snapshot, rows: Rows, plan: Plan, progress: Progress, *, li
         plan: which tables and columns stand for which.
         progress: told about rows as they are read.
         limit: how many differing rows to tell per table.
+        lived_in: whether an application has written to the file: what it worked out counts by its fifteen digits.
     """
-    tables = tuple(Comparison(snapshot, rows, table, progress).run(limit) for table in plan.tables)
+    tables = tuple(Comparison(snapshot, rows, table, progress, lived_in=lived_in).run(limit) for table in plan.tables)
     return Verdict(snapshot.position, tables)
 
 
@@ -70,12 +73,15 @@ class Comparison:
         extra: the lines of the target's rows that the source lacks.
     """
 
-    def __init__(self, snapshot: Snapshot, rows: Rows, table: TablePlan, progress: Progress) -> None:
+    def __init__(
+        self, snapshot: Snapshot, rows: Rows, table: TablePlan, progress: Progress, *, lived_in: bool = False
+    ) -> None:
         self._snapshot = snapshot
         self._rows = rows
         self._table = table
         self._progress = progress
-        self._codecs = [codec(column.form) for column in table.columns]
+        codecs = [codec(column.form) for column in table.columns]
+        self._codecs = [lenient(own) for own in codecs] if lived_in else codecs
         self._names = [column.source for column in table.columns]
         self.missing: list[Line] = []
         self.extra: list[Line] = []

@@ -135,7 +135,7 @@ class Statements:
             if value is None:
                 continue
             try:
-                text = field.codec.to_pg(value)
+                text = field.codec.exactly(value)
                 if may_differ(field.plan, field.source, text):
                     found.append(Doubt(at, field.source.type_text, text, sure=False))
             except _UNREADABLE:
