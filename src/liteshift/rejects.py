@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from liteshift.errors import LiteshiftError, NoSpace
+from liteshift.jsonline import json_line
 from liteshift.reports import Reject
 
 SUFFIX = ".rejects.jsonl"
@@ -63,7 +64,7 @@ class RejectFile:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
                 self._file = os.fdopen(os.open(self._staged, flags, 0o600), "w", encoding="utf-8")
             self.count += 1
-            self._file.write(json.dumps(asdict(reject), ensure_ascii=False) + "\n")
+            self._file.write(json_line(asdict(reject)) + "\n")
 
     def written(self) -> Iterator[Reject]:
         """Those that were written down so far."""

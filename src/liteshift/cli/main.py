@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from pathlib import Path
@@ -22,6 +21,7 @@ from liteshift.cli.migrate import migrate, plan, verify
 from liteshift.cli.options import config_defaults
 from liteshift.cli.render import printable
 from liteshift.errors import LiteshiftError
+from liteshift.jsonline import json_line
 
 
 class Group(click.Group):
@@ -48,7 +48,7 @@ def report_error(error: LiteshiftError) -> None:
     """Print an error and its hint to stderr, as JSON where the command was asked for JSON."""
     if "--json" in sys.argv:
         line = {"type": "error", "code": error.exit_code, "message": error.message, "hint": error.hint}
-        click.echo(json.dumps(line), err=True)
+        click.echo(json_line(line), err=True)
         return
     click.echo(f"error: {printable(error.message)}", err=True)
     if error.hint:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from liteshift.jsonline import json_line
 from liteshift.plan import as_json
 from liteshift.progress import Progress as Listener
 from liteshift.progress import Step
@@ -45,7 +45,7 @@ def table(*headings: str, title: str = "") -> Table:
 
 def print_json(value: Any) -> None:
     """One JSON document on one line of stdout."""
-    click.echo(json.dumps(as_json(value), ensure_ascii=False))
+    click.echo(json_line(as_json(value)))
 
 
 def size(count: int) -> str:
