@@ -280,7 +280,7 @@ class _Table:
             if table.gaps or any(partition.gaps for partition in table.partitions):
                 what = "takes every row, also one that no partition takes"
                 instead = "say it in a CHECK, on the source or in SQLite"
-                self._report(Finding(Severity.LOSS, "partitions", subject, what, "they become one table", instead))
+                self._report(Finding(Severity.LOSS, "partitioning", subject, what, "they become one table", instead))
         for parent in table.parents:
             what = f"no longer shows its rows in {parent}"
             self._report(Finding(Severity.LOSS, "inheritance", subject, what, "SQLite has no inheritance"))

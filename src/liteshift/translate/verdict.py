@@ -210,7 +210,9 @@ def _count(number: int, what: str) -> str:
 
 
 def _kinds(kind: str, count: int) -> str:
-    if count == 1 or kind in ("inheritance", "row level security"):
+    if kind in ("comments", "privileges", "partitioning", "inheritance", "row level security"):
+        return kind
+    if count == 1:
         return f"{count} {kind}"
     if kind == "policy":
         return f"{count} policies"
