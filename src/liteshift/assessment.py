@@ -231,11 +231,16 @@ class Writes:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the move will make and take: a prediction, from a sample of rows and this machine's speed."""
+    """What the move will make and take: a prediction, from a sample of rows and this machine's speed.
+
+    Attributes:
+        road: whether the native core will copy and compare the rows, or Python.
+    """
 
     bytes: int
     seconds: float
     rows: int
+    road: str
 
 
 class Level(StrEnum):

@@ -224,8 +224,8 @@ def _live(checks: Sequence[Check]) -> str:
     state = f"{wording.count(missing, 'thing')} missing" if missing else "everything needed is there"
     items = "".join(_check(check) for check in checks)
     return (
-        f"<section><h2>For a live move</h2><p>A plain <code>liteshift migrate</code> needs SELECT only. The live move, "
-        f'later, needs more of the server: {state}.</p><ul class="checks">{items}</ul></section>'
+        "<section><h2>For a live move</h2><p>A plain <code>liteshift migrate</code> needs SELECT only. With "
+        f'<code>--live</code> it needs more of the server: {state}.</p><ul class="checks">{items}</ul></section>'
     )
 
 

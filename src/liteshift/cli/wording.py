@@ -14,7 +14,7 @@ FATES = {
 LEVELS = {Level.STOP: "stop", Level.CHANGE: "change", Level.ADVICE: "advice"}
 STATES = {State.READY: "✓", State.ADVICE: "!", State.MISSING: "✗"}
 NEEDED = {State.READY: "", State.ADVICE: "advised", State.MISSING: "needed"}
-LIVE = "For a live move, later; a plain liteshift migrate needs SELECT only"
+LIVE = "For liteshift migrate --live; without it SELECT is enough"
 
 _LOADS = {
     Load.LIGHT: "One writer is plenty",
@@ -42,9 +42,11 @@ def duration(seconds: float) -> str:
 def summary(found: Assessment) -> str:
     """What is there, and what the move will make and take."""
     there = sum(table.bytes for table in found.tables)
+    road = "the native core" if found.prediction.road == "native" else "Python"
     return (
         f"{count(len(found.tables), 'table')}, {count(found.rows, 'row')}, {size(there)} there. Predicted: a file of "
-        f"about {size(found.prediction.bytes)}, made and verified in about {duration(found.prediction.seconds)}."
+        f"about {size(found.prediction.bytes)}, made and verified by {road} in about"
+        f" {duration(found.prediction.seconds)}."
     )
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from liteshift.assessment import LongNumeric, OddValues, TableFacts
 from liteshift.catalog import Catalog, Name, Table
@@ -27,6 +27,14 @@ _KEY_LENGTH = 80
 Row = Sequence[SqliteValue]
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many seconds a row took on its way: sent by the server to this process, and decoded in Python."""
+
+    sent: float = 0.0
+    decoded: float = 0.0
+
+
 class RowReader:
     """Reads tables one by one, and remembers how fast.
 
@@ -36,6 +44,9 @@ class RowReader:
         rights: what the role may read.
         counters: how large each table is, and how much is written to it.
         deep: read every row.
+
+    Attributes:
+        paces: how fast the rows of each table came; one without rows has none.
     """
 
     def __init__(
@@ -55,13 +66,7 @@ class RowReader:
         self._folded: dict[Name, list[str]] = defaultdict(list)
         for table, column in doubtful_texts(catalog):
             self._folded[table.name].append(column)
-        self._sampled = 0
-        self._seconds = 0.0
-
-    @property
-    def seconds_per_row(self) -> float:
-        """How long a row took to come and to be decoded."""
-        return self._seconds / self._sampled if self._sampled else 0.0
+        self.paces: dict[Name, Pace] = {}
 
     def read(self, table: Table, plan: TablePlan) -> TableFacts:
         """What one table's rows say; why it could not be read, if so.
@@ -108,13 +113,14 @@ class RowReader:
         codecs = [codec(column.form) for column in columns]
         started, taken = time.monotonic(), list[Row]()
         lines = self._survey.sample(part, [column.source for column in columns], rows=most)
+        came = time.monotonic()
         for line in lines:
             try:
                 taken.append(decode(codecs, line))
             except (Unrepresentable, UnicodeDecodeError):
                 continue
-        self._seconds += time.monotonic() - started
-        self._sampled += len(lines)
+        if lines:
+            self.paces[plan.source] = Pace((came - started) / len(lines), (time.monotonic() - came) / len(lines))
         return taken
 
 
