@@ -14,7 +14,6 @@ import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import MetaData
 from tests.stages.moved import Moved, move
 
 from liteshift.app.engines import make_tool_engine
@@ -253,9 +252,6 @@ def test_sequences_never_go_back(database: str, tmp_path: Path) -> None:
 def test_a_table_that_alembic_builds_anew(database: str, tmp_path: Path) -> None:
     moved = move(database, tmp_path / "file.db", TREE)
     engine = make_tool_engine(f"sqlite:///{moved.path}", foreign_keys=False)
-    metadata = MetaData()
-    metadata.reflect(engine)
-    assert sorted(metadata.tables) == ["leaf", "outside", "tree"], "Alembic would drop what it does not know"
     with engine.begin() as connection:
         operations = Operations(MigrationContext.configure(connection))
         with operations.batch_alter_table("leaf") as batch:

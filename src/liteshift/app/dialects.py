@@ -1,10 +1,9 @@
 """SQLAlchemy's SQLite dialects over our own connections: one for threads, one for asyncio.
 
-They differ from SQLAlchemy's in five things. The SQLite library is ours (`sqlite.library`), for aiosqlite as well,
+They differ from SQLAlchemy's in four things. The SQLite library is ours (`sqlite.library`), for aiosqlite as well,
 which by itself would take the standard library's. A transaction begins with a BEGIN of ours, where the driver would
-begin late and deferred. SQL's own floor() stays: theirs fails on NULL and answers an integer. An application's models
-give the objects that they give on PostgreSQL (`app.types`, `app.compilers`). And what a live move keeps in the file is
-none of the application's tables.
+begin late and deferred. SQL's own floor() stays: theirs fails on NULL and answers an integer. And an application's
+models give the objects that they give on PostgreSQL (`app.types`, `app.compilers`).
 """
 
 from __future__ import annotations
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 SYNC_DRIVER = "sqlite+liteshift"
 ASYNC_DRIVER = "sqlite+aioliteshift"
 
-_OURS = "liteshift_"
 _AUTOINCREMENT = re.compile(r"\bPRIMARY\s+KEY\s+AUTOINCREMENT\b", re.IGNORECASE)
 
 
@@ -75,14 +73,6 @@ class _Begins(SQLiteDialect_pysqlite):
 
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
         cast("Any", dbapi_connection).execute(self.begin)
-
-    @reflection.cache
-    def get_table_names(
-        self, connection: Connection, schema: Any = None, sqlite_include_internal: Any = False, **words: Any
-    ) -> Any:
-        """As SQLAlchemy's, without those that a live move keeps in the file, which no model has: Alembic drops none."""
-        names = super().get_table_names(connection, schema, sqlite_include_internal, **words)
-        return [name for name in names if not name.startswith(_OURS)]
 
     @reflection.cache
     def get_table_options(self, connection: Connection, table_name: str, schema: Any = None, **words: Any) -> Any:
