@@ -8,6 +8,10 @@ them have the same log to read; the ways take turns. What liteshift has read is 
 
 from __future__ import annotations
 
+import sys
+
+sys.path.pop(0)  # our folder: its copy.py would stand there for the standard library's
+
 import argparse
 import json
 import os
@@ -15,7 +19,6 @@ import platform
 import resource
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time

@@ -110,7 +110,7 @@ fn integer(field: &[u8]) -> Result<Value<'_>, Fault> {
     }))
 }
 
-fn double<'a>(value: f64) -> Result<Value<'a>, Fault> {
+pub fn double<'a>(value: f64) -> Result<Value<'a>, Fault> {
     if value.is_nan() {
         return refused("NaN is NULL to SQLite");
     }
@@ -283,7 +283,7 @@ fn fraction<'a>(printed: i64, scale: i64) -> Value<'a> {
 }
 
 /// A JSON column has NUMERIC affinity: see `_json_from_pg`.
-fn json(text: &[u8]) -> Result<Value<'_>, Fault> {
+pub fn json(text: &[u8]) -> Result<Value<'_>, Fault> {
     if !is_number(text) {
         return Ok(Value::Text(text));
     }
@@ -300,7 +300,7 @@ fn json(text: &[u8]) -> Result<Value<'_>, Fault> {
 }
 
 /// What PostgreSQL prints, in ASCII as Python's `json.dumps` writes it: see codec/jsonb.py.
-fn escaped(text: &[u8]) -> Value<'_> {
+pub fn escaped(text: &[u8]) -> Value<'_> {
     if text.iter().all(|byte| *byte < 0x7f) {
         return Value::Text(text);
     }

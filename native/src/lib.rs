@@ -8,16 +8,20 @@
 pub mod decode;
 pub mod digest;
 pub mod encode;
+pub mod gather;
 pub mod load;
 pub mod record;
 pub mod store;
 pub mod stream;
+pub mod text;
 pub mod tree;
 pub mod value;
 pub mod window;
 
 #[cfg(feature = "python")]
 mod drain;
+#[cfg(feature = "python")]
+mod follow;
 #[cfg(feature = "python")]
 mod python;
 #[cfg(feature = "python")]

@@ -35,18 +35,19 @@ impl From<Fault> for PyErr {
 }
 
 /// Columns' kinds, and what to ask for those that only the definition knows.
-struct Forms {
-    kinds: Vec<Kind>,
-    definitions: Vec<Py<PyAny>>,
+pub struct Forms {
+    pub kinds: Vec<Kind>,
+    pub definitions: Vec<Py<PyAny>>,
 }
 
 impl Forms {
-    /// Each column is a form's name, or the definition's own `from_pg`, whose field comes as text.
-    fn new(columns: &[Bound<'_, PyAny>]) -> PyResult<Self> {
+    /// Each column is a form's name, or the definition's own `from_pg`, whose field comes as text and which bears a
+    /// number, counted from `first` on.
+    pub fn new(columns: &[Bound<'_, PyAny>], first: usize) -> PyResult<Self> {
         let (mut kinds, mut definitions) = (Vec::new(), Vec::new());
         for column in columns {
             if column.is_callable() {
-                kinds.push(Kind::Python(definitions.len()));
+                kinds.push(Kind::Python(first + definitions.len()));
                 definitions.push(column.clone().unbind());
             } else {
                 let form: String = column.extract()?;
@@ -59,7 +60,7 @@ impl Forms {
 }
 
 /// Ask the definition; its refusals are refusals here, and any other error goes to the caller as it is.
-fn ask(
+pub fn ask(
     py: Python<'_>,
     definitions: &[Py<PyAny>],
     which: usize,
@@ -91,7 +92,7 @@ fn stored(value: Bound<'_, PyAny>) -> PyResult<Value<'static>> {
     }
 }
 
-fn shown<'py>(py: Python<'py>, value: &Value<'_>) -> PyResult<Bound<'py, PyAny>> {
+pub fn shown<'py>(py: Python<'py>, value: &Value<'_>) -> PyResult<Bound<'py, PyAny>> {
     let text = |bytes: &[u8]| -> PyResult<Bound<'py, PyAny>> {
         Ok(PyString::new(py, std::str::from_utf8(bytes).map_err(|_| Refused::new_err("its text is not UTF-8"))?)
             .into_any())
@@ -117,7 +118,7 @@ fn shown_rows<'py>(py: Python<'py>, rows: &[Row]) -> PyResult<Vec<Bound<'py, PyT
 /// The rows of a whole binary COPY as SQLite would hold them.
 #[pyfunction]
 fn decode(py: Python<'_>, columns: Vec<Bound<'_, PyAny>>, data: &Bound<'_, PyBytes>) -> PyResult<Vec<Py<PyTuple>>> {
-    let forms = Forms::new(&columns)?;
+    let forms = Forms::new(&columns, 0)?;
     let (mut decoder, mut rows, mut failed) = (Decoder::new(forms.kinds), Vec::new(), None);
     let told = decoder.feed(
         data.as_bytes(),
@@ -192,7 +193,7 @@ impl TableBuilder {
     #[new]
     #[pyo3(signature = (path, root, columns, key=None))]
     fn new(path: PathBuf, root: u32, columns: Vec<Bound<'_, PyAny>>, key: Option<usize>) -> PyResult<Self> {
-        let forms = Forms::new(&columns)?;
+        let forms = Forms::new(&columns, 0)?;
         if key.is_some_and(|key| forms.kinds.get(key) != Some(&Kind::Integer)) {
             return Err(Unfit::new_err("the key is no integer"));
         }
@@ -265,6 +266,9 @@ fn liteshift_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(crate::verify::encodes, module)?)?;
     module.add_function(wrap_pyfunction!(crate::sqlite::sqlite_names, module)?)?;
     module.add_function(wrap_pyfunction!(crate::sqlite::offer, module)?)?;
+    module.add_function(wrap_pyfunction!(crate::drain::tail, module)?)?;
+    module.add_function(wrap_pyfunction!(crate::follow::read, module)?)?;
+    module.add_class::<crate::follow::Gatherer>()?;
     for (name, exception) in [
         ("Refused", module.py().get_type::<Refused>()),
         ("Disordered", module.py().get_type::<Disordered>()),

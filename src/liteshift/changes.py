@@ -58,12 +58,14 @@ class Shape:
 
     Attributes:
         columns: the type of each column, as (`atttypid`, `atttypmod`).
+        deferrable: one of its unique rules is checked at the end of a statement or a transaction only.
         storage: changes whenever rows come or go past the log: a partition is attached, detached, dropped or emptied,
             a table is rewritten. Between two equal ones the log tells all.
     """
 
     oid: int
     columns: Mapping[str, tuple[int, int]]
+    deferrable: bool
     storage: str
 
 

@@ -35,8 +35,9 @@ class Stream(Protocol):
     @property
     def waiting(self) -> bool: ...
 
-    def read(self, *, seconds: float) -> Sequence[bytes]:
-        """The messages that are there, without their envelope; waits so long for the first; empty where none came.
+    def read(self, *, seconds: float) -> bytes:
+        """The messages that are there, each after its length in four bytes; waits so long for the first, and is empty
+        where none came.
 
         Raises:
             NoConnection: the connection broke; open a new stream at the last durable position.
@@ -69,8 +70,8 @@ class Applier(Protocol):
             expect_each: every run must change exactly one row.
 
         Returns:
-            The first of the rows with which it changed none, or more than one, where that was not expected; the
-            transaction can only be rolled back then. None where all is well.
+            The first of the rows with which it changed none, or more than one, where that was not expected; those after
+            it were not run. None where all is well.
 
         Raises:
             DifferencesFound: a rule of the file refuses a row that the source has taken.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+import pytest
 from tests.stages.live import NAME, copied
+from tests.stages.roads import ROADS, taking
 
 SCHEMA = """
 CREATE TABLE kept (id int PRIMARY KEY, t text, n numeric(10,2), at timestamptz, b bytea, j jsonb, a int[]);
@@ -44,6 +47,12 @@ STEPS = [
 ]
 
 
+@pytest.fixture(params=ROADS, autouse=True)
+def road(request: pytest.FixtureRequest) -> Iterator[str]:
+    with taking(request.param):
+        yield request.param
+
+
 def test_each_kind_of_change_arrives(any_database: str, tmp_path: Path) -> None:
     live = copied(any_database, tmp_path / "app.db", SCHEMA)
     with live.following() as follower:
@@ -53,6 +62,33 @@ def test_each_kind_of_change_arrives(any_database: str, tmp_path: Path) -> None:
             verdict = live.verified(follower)
             assert verdict.equal, (step, verdict)
     assert live.catch_up().equal
+
+
+def test_rows_that_change_places(database: str, tmp_path: Path) -> None:
+    live = copied(
+        database,
+        tmp_path / "app.db",
+        """
+        CREATE TABLE ranked (id int PRIMARY KEY, place int UNIQUE DEFERRABLE INITIALLY DEFERRED, big text);
+        ALTER TABLE ranked ALTER big SET STORAGE EXTERNAL;
+        INSERT INTO ranked SELECT g, g, repeat('r', 5000) FROM generate_series(1, 5) g;
+        CREATE TABLE renumbered (id int PRIMARY KEY DEFERRABLE, big text);
+        INSERT INTO renumbered SELECT g, 'r' FROM generate_series(1, 5) g;
+        """,
+    )
+    with live.following() as follower:
+        for step in (
+            "UPDATE ranked SET place = place + 1",
+            "INSERT INTO ranked VALUES (6, 2, NULL); UPDATE ranked SET place = 1 WHERE id = 1",
+            "UPDATE ranked SET place = 7 - place; DELETE FROM ranked WHERE id = 3; UPDATE ranked SET id = id + 10",
+            "DELETE FROM ranked WHERE id = 11; INSERT INTO ranked VALUES (11, 6, ''); DELETE FROM ranked WHERE id = 11",
+            "UPDATE renumbered SET id = id + 1; UPDATE renumbered SET id = 7 - id",
+            "DELETE FROM renumbered WHERE id = 2; INSERT INTO renumbered VALUES (2, 'again')",
+            "UPDATE ranked SET place = place + 1; TRUNCATE ranked; INSERT INTO ranked VALUES (1, 1, 'only')",
+        ):
+            live.execute(step)
+            verdict = live.verified(follower)
+            assert verdict.equal, (step, verdict)
 
 
 def test_what_happens_between_two_runs_arrives_with_the_next(database: str, tmp_path: Path) -> None:

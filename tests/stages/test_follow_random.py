@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 from psycopg.types.json import Json
 from tests.stages.live import Live, copied
+from tests.stages.roads import ROADS, taking
 
 from liteshift.stages.follow import Follower
 
@@ -46,6 +47,9 @@ CREATE TABLE keyless_parts (id int, v text) PARTITION BY HASH (id);
 CREATE TABLE keyless_parts_0 PARTITION OF keyless_parts FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE keyless_parts_1 PARTITION OF keyless_parts FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 CREATE TABLE "Odd ""Name" (" id" serial PRIMARY KEY, "select" text, rowid int);
+CREATE TABLE ranked (id int PRIMARY KEY, place int UNIQUE DEFERRABLE INITIALLY DEFERRED, big text);
+ALTER TABLE ranked ALTER big SET STORAGE EXTERNAL;
+CREATE TABLE renumbered (id int PRIMARY KEY DEFERRABLE, big text);
 CREATE TABLE child (id int PRIMARY KEY, texts_a text, texts_b int,
   FOREIGN KEY (texts_a, texts_b) REFERENCES texts ON DELETE CASCADE ON UPDATE CASCADE);
 """
@@ -63,9 +67,23 @@ INSERT INTO whole SELECT g, repeat('t', 5000), '\\x00' FROM generate_series(1, 5
 INSERT INTO parts SELECT g, substr('nsw', g % 3 + 1, 1), 'x' FROM generate_series(1, 6) g;
 INSERT INTO keyless_parts SELECT g % 4, 'x' FROM generate_series(1, 8) g;
 INSERT INTO "Odd ""Name" SELECT g, 'a', 1 FROM generate_series(1, 4) g;
+INSERT INTO ranked SELECT g, g, repeat('r', 5000) FROM generate_series(1, 5) g;
+INSERT INTO renumbered SELECT g, repeat('r', 5000) FROM generate_series(1, 5) g;
 INSERT INTO child SELECT g, 'a', g FROM generate_series(0, 5) g;
 """
-ALL = ["kinds", "texts", "keyless", "by_index", "whole", "parts", "keyless_parts", 'Odd "Name', "child"]
+ALL = [
+    "kinds",
+    "texts",
+    "keyless",
+    "by_index",
+    "whole",
+    "parts",
+    "keyless_parts",
+    'Odd "Name',
+    "ranked",
+    "renumbered",
+    "child",
+]
 
 _texts = st.one_of(
     st.sampled_from(["", "a", "A", "a ", "\\", "'", '"', "\t\n", "\\N", "ß", "日本", "🜚", "é", "0", "1.0", "null"]),
@@ -117,6 +135,8 @@ COLUMNS: dict[str, dict[str, st.SearchStrategy[object]]] = {
     "parts": {"id": _small, "region": st.sampled_from(["n", "s", "w"]), "v": maybe(_texts)},
     "keyless_parts": {"id": _small, "v": maybe(st.sampled_from(["x", "y"]))},
     'Odd "Name': {" id": _small, "select": maybe(_texts), "rowid": maybe(_small)},
+    "ranked": {"id": _small, "place": maybe(_small), "big": maybe(_texts)},
+    "renumbered": {"id": _small, "big": maybe(_texts)},
     "child": {"id": _small, "texts_a": maybe(_texts), "texts_b": maybe(_small)},
 }  # fmt: skip
 
@@ -149,20 +169,25 @@ def statements(draw: st.DrawFn) -> sql.Composed:
         return sql.SQL("DELETE FROM {} WHERE {}").format(name, where)
     chosen = draw(st.lists(st.sampled_from(list(columns)), min_size=1, max_size=3, unique=True))
     sets = [sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(draw(columns[column]))) for column in chosen]
+    if (table, by) in (("ranked", "place"), ("renumbered", "id")):  # by turns each has the number of another
+        sets = [sql.SQL("{0} = {1} - {0}").format(sql.Identifier(by), sql.Literal(draw(st.integers(3, 8))))]
     return sql.SQL("UPDATE {} SET {} WHERE {}").format(name, sql.SQL(", ").join(sets), where)
 
 
 _numbers = count(1)
 
 
-@pytest.fixture(scope="module", params=["16", "18", "debian"])
+@pytest.fixture(
+    scope="module", params=[(server, road) for server in ("16", "18", "debian") for road in ROADS], ids="-".join
+)
 def followed(
     request: pytest.FixtureRequest, _servers: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Live, Follower]]:
-    server = _servers[request.param]
+    name, road = request.param
+    server = _servers[name]
     name = f"liteshift_random_{os.getpid()}_{next(_numbers)}"
     live = copied(server.create_database(name), Path(tmp_path_factory.mktemp("random")) / "app.db", SCHEMA)
-    with live.following() as follower:
+    with taking(road), live.following() as follower:
         yield live, follower
     live.origin.remove("liteshift_test")
     server.drop_database(name)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.stages.live import Live, copied
+from tests.stages.roads import ROADS, taking
 
 from liteshift.errors import DifferencesFound
 from liteshift.reports import Reject
@@ -44,6 +45,12 @@ def after(live: Live, *statements: str) -> list[tuple[str, dict[str, str | None]
     assert [one.key for table in verdict.tables for one in table.differences] == waiting
     assert sum(table.rejected for table in verdict.tables) == len(found) - len(waiting)
     return [(reject.table.removeprefix("public."), dict(reject.key), reject.column) for reject in found]
+
+
+@pytest.fixture(params=ROADS, autouse=True)
+def road(request: pytest.FixtureRequest) -> Iterator[str]:
+    with taking(request.param):
+        yield request.param
 
 
 def test_rows_that_cannot_be_carried(database: str, tmp_path: Path) -> None:

@@ -50,6 +50,19 @@ class Malformed(ValueError):
     """Bytes that are no message of the protocol that was asked for."""
 
 
+def message_at(piece: bytes, at: int) -> tuple[bytes, int]:
+    """The message at a place in a piece of the log, where each stands after its length, and the place after it.
+
+    Raises:
+        Malformed: it is cut off.
+    """
+    length = int.from_bytes(piece[at : at + 4])
+    end = at + 4 + length
+    if at + 4 > len(piece) or end > len(piece):
+        raise Malformed("a piece of the log is cut off")
+    return piece[at + 4 : end], end
+
+
 class Decoder:
     """Reads one stream's messages; the tables that it has described are remembered for the changes that follow.
 
@@ -153,13 +166,13 @@ class Decoder:
 def _begin(message: bytes) -> Begin:
     final, micros, xid = _BEGIN.unpack_from(message, 1)
     _end(message, 1 + _BEGIN.size)
-    return Begin(Lsn(final), _seconds(micros), xid)
+    return Begin(Lsn(final), seconds_of(micros), xid)
 
 
 def _commit(message: bytes) -> Commit:
     _, _, end, micros = _COMMIT.unpack_from(message, 1)
     _end(message, 1 + _COMMIT.size)
-    return Commit(Lsn(end), _seconds(micros))
+    return Commit(Lsn(end), seconds_of(micros))
 
 
 def _message(message: bytes) -> Message:
@@ -219,5 +232,6 @@ def _end(message: bytes, at: int) -> None:
         raise Malformed(f"a message of the kind {message[:1]!r} has {len(message)} bytes, and should have {at}")
 
 
-def _seconds(micros: int) -> float:
+def seconds_of(micros: int) -> float:
+    """Seconds since 1970 of a time that PostgreSQL counts in microseconds since 2000."""
     return _EPOCH + micros / 1_000_000

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
-import re
 import select
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import pq
 
 from liteshift import native
+from liteshift.postgres.libpq import addresses
 
 _PIECE = 1 << 20  # bytes
 _LOOK = 0.1  # seconds
@@ -62,7 +59,7 @@ def binary_copy(connection: psycopg.Connection[Any], query: bytes) -> Generator[
 
 
 def _pieces(pgconn: pq.abc.PGconn) -> Iterator[bytes]:
-    functions = _functions() if native.CORE else None
+    functions = addresses() if native.CORE else None
     pointer = getattr(pgconn, "pgconn_ptr", None)  # psycopg publishes it, but not in its typing
     if functions is None or pointer is None:
         yield from _pulled(pgconn)
@@ -104,22 +101,3 @@ def _cancel(pgconn: pq.abc.PGconn) -> None:
             pass
     while pgconn.status == pq.ConnStatus.OK and pgconn.get_result():
         pass
-
-
-@cache
-def _functions() -> tuple[int, int, int] | None:
-    """Where PQgetCopyData, PQconsumeInput and PQfreemem are in psycopg's libpq; None where that can't be told."""
-    try:
-        maps = Path("/proc/self/maps").read_text(errors="replace")
-    except OSError:
-        return None
-    paths = set(re.findall(r"^\S+ \S+ \S+ \S+ \S+ +(/.*/libpq[-.][^/\n]*)$", maps, re.MULTILINE))
-    if len(paths) != 1:  # another client's libpq would not know psycopg's connections
-        return None
-    try:
-        library = ctypes.CDLL(paths.pop())  # it is loaded already: this only looks it up
-        names = (library.PQgetCopyData, library.PQconsumeInput, library.PQfreemem)
-    except (OSError, AttributeError):
-        return None
-    get, consume, free = (ctypes.cast(name, ctypes.c_void_p).value or 0 for name in names)
-    return (get, consume, free) if get and consume and free else None

@@ -42,6 +42,8 @@ SELECT n.nspname, c.relname, c.oid::int8,
           FROM pg_catalog.pg_class l
          WHERE l.oid = c.oid AND l.relkind = 'r'
             OR l.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid) WHERE isleaf)),
+       EXISTS (SELECT FROM pg_catalog.pg_constraint k
+                WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u') AND k.condeferrable),
        EXISTS (SELECT FROM pg_catalog.pg_publication p JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
                 WHERE p.pubname = %s AND r.prrelid = c.oid)
   FROM unnest(%s::text[], %s::text[]) w(schema, name)
@@ -100,14 +102,14 @@ class PostgresOrigin:
         for table in plan.tables:
             if table.source not in found:
                 raise NotFit(f"the table {table.source} of the plan is gone", hint=_BEGIN_AGAIN)
-            oid, columns, storage, published = found[table.source]
+            oid, columns, storage, deferrable, published = found[table.source]
             planned = {column.source: column.source_type for column in table.columns}
             _require_columns(table.source, planned, {column: shape[2] for column, shape in columns.items()})
             if not published:
                 raise NotFit(f"{table.source} is not in the publication {name} any more", hint=_BEGIN_AGAIN)
             digest = hashlib.sha256((storage or "").encode()).hexdigest()[:16]
             shapes[table.source] = Shape(
-                oid, {column: (int(a), int(b)) for column, (a, b, _) in columns.items()}, digest
+                oid, {column: (int(a), int(b)) for column, (a, b, _) in columns.items()}, deferrable, digest
             )
         return shapes
 

@@ -10,7 +10,6 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
 from contextlib import suppress
 from struct import Struct
 from typing import Any
@@ -18,12 +17,14 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
+from liteshift import native
 from liteshift.errors import LiteshiftError, NoConnection
 from liteshift.position import Lsn
 from liteshift.postgres.connect import translate_error
+from liteshift.postgres.libpq import addresses
 
 _MOST_WAITING = 16 << 20  # bytes
-_PIECE = 1000  # messages
+_PIECE = 256 << 10  # bytes
 _LOOK = 0.2  # seconds; how often the thread looks whether it is to end
 _REPORT = 1.0  # seconds between two status updates; also asks how far the server is
 _SILENCE = 120.0  # seconds without a word, though we ask every second, after which a connection counts as broken
@@ -33,8 +34,8 @@ _EPOCH = 946_684_800
 _KEEPALIVE = Struct("!xQqB")
 _STATUS = Struct("!cQQQqB")
 _HEADER = 25  # of XLogData: its kind, two positions and a time
+_LENGTH = Struct("!I")
 _XLOG, _ALIVE = b"wk"
-_ENDED = -1
 
 
 class PostgresStream:
@@ -58,7 +59,7 @@ class PostgresStream:
         self._where = where
         self._durable = position
         self._passed = Lsn(0)
-        self._pieces: deque[tuple[list[bytes], int, Lsn]] = deque()
+        self._pieces: deque[tuple[bytes, Lsn]] = deque()
         self._waiting = 0
         self._changed = threading.Condition()
         self._failure: LiteshiftError | None = None
@@ -73,8 +74,8 @@ class PostgresStream:
         """Whether a read would find something at once."""
         return bool(self._pieces)
 
-    def read(self, *, seconds: float) -> Sequence[bytes]:
-        """The messages that are there; waits so long for the first; empty where none came.
+    def read(self, *, seconds: float) -> bytes:
+        """The messages that are there, each after its length in four bytes; waits so long for the first.
 
         Raises:
             NoConnection: the connection broke; open a new stream at the last durable position.
@@ -84,13 +85,13 @@ class PostgresStream:
             if not self._pieces and self._failure is None:
                 self._changed.wait(seconds)
             if self._pieces:
-                messages, size, self.reached = self._pieces.popleft()
-                self._waiting -= size
+                piece, self.reached = self._pieces.popleft()
+                self._waiting -= len(piece)
                 self._changed.notify_all()
-                return messages
+                return piece
             if self._failure is not None:
                 raise self._failure
-        return ()
+        return b""
 
     def confirm(self, position: Lsn) -> None:
         """Tell the source that all up to a position is durable on our side; it may forget it."""
@@ -123,58 +124,46 @@ class PostgresStream:
             self._changed.notify_all()
 
     def _feed(self) -> None:
-        pgconn = self._connection.pgconn
-        messages: list[bytes] = []
-        size, dry = 0, 0
         while not self._ending:
-            length, data = pgconn.get_copy_data(1)
-            if length > 0:
-                dry = 0
-                kind = data[0]
-                if kind == _XLOG:
-                    messages.append(bytes(data[_HEADER:]))
-                    size += length
-                elif kind == _ALIVE:
-                    self._hear(data)
-                if kind == _XLOG and len(messages) < _PIECE:
-                    continue
-            elif length < 0:
-                self._end(length)
-            if messages or length > 0:
-                self._hand_over(messages, size)
-                messages, size = [], 0
+            piece, alive, ended = self._pull()
+            if alive is not None:
+                position, asked = alive
+                self.newest = max(self.newest, Lsn(position))
+                self._passed = Lsn(position)
+                self.asked = self.asked or asked
+            if piece or alive is not None:
+                self._hand_over(piece)
+            elif time.monotonic() > self._heard + _SILENCE:
+                raise NoConnection(
+                    f"{self._where} has been silent for {_SILENCE:.0f} seconds", hint="Look whether the network is up."
+                )
+            if ended:
+                self._end()
             self._report_if_due()
-            if length == 0:
-                dry += 1
-                self._await_data(dry)
             self._await_room()
 
-    def _hear(self, data: Any) -> None:
-        """A keepalive: how far the server is, with all that was to be sent before it sent."""
-        position, _, reply = _KEEPALIVE.unpack_from(data)
-        self.newest = max(self.newest, Lsn(position))
-        self._passed = Lsn(position)
-        self.asked = self.asked or bool(reply)
+    def _pull(self) -> tuple[bytes, tuple[int, bool] | None, bool]:
+        """The messages that are there; a keepalive that came after them; whether the stream has ended."""
+        pgconn = self._connection.pgconn
+        functions, pointer = addresses() if native.CORE else None, getattr(pgconn, "pgconn_ptr", None)
+        if functions is None or pointer is None:
+            return _pulled(pgconn)
+        try:
+            found: tuple[bytes, tuple[int, bool] | None, bool] = native.CORE.tail(
+                pointer, functions, pgconn.socket, _PIECE, int(_LOOK * 1000)
+            )
+        except OSError as error:
+            raise psycopg.OperationalError(pgconn.get_error_message()) from error
+        return found
 
-    def _hand_over(self, messages: list[bytes], size: int) -> None:
+    def _hand_over(self, piece: bytes) -> None:
         self._heard = time.monotonic()
         with self._changed:
             if self._pieces and not self._pieces[-1][0]:
                 self._pieces.pop()  # it held a keepalive's position only, and here is a newer one
-            self._pieces.append((messages, size, self._passed))
-            self._waiting += size
+            self._pieces.append((piece, self._passed))
+            self._waiting += len(piece)
             self._changed.notify_all()
-
-    def _await_data(self, dry: int) -> None:
-        """Wait for bytes, not for ever. With TLS, some may be in the library while the socket is silent: ask twice."""
-        pgconn = self._connection.pgconn
-        if dry > 2 and not select.select([pgconn.socket], [], [], _LOOK)[0]:
-            if time.monotonic() > self._heard + _SILENCE:
-                raise NoConnection(
-                    f"{self._where} has been silent for {_SILENCE:.0f} seconds", hint="Look whether the network is up."
-                )
-            return
-        pgconn.consume_input()
 
     def _await_room(self) -> None:
         """Let the server wait while too much is waiting here; it hears from us meanwhile."""
@@ -203,10 +192,9 @@ class PostgresStream:
             if readable:
                 pgconn.consume_input()
 
-    def _end(self, length: int) -> None:
+    def _end(self) -> None:
         """The server has ended the stream: with an error, or because it shuts down."""
-        pgconn = self._connection.pgconn
-        result = pgconn.get_result() if length == _ENDED else None
+        result = self._connection.pgconn.get_result()
         if result is not None and result.status == pq.ExecStatus.FATAL_ERROR:
             raise psycopg.errors.error_from_result(result)
         raise NoConnection(
@@ -226,3 +214,29 @@ class PostgresStream:
                     break
                 if select.select([pgconn.socket], [], [], _LOOK)[0]:
                     pgconn.consume_input()
+
+
+def _pulled(pgconn: pq.abc.PGconn) -> tuple[bytes, tuple[int, bool] | None, bool]:
+    """What `native.CORE.tail` does, with a Python call per message."""
+    parts: list[bytes] = []
+    size, dry = 0, 0
+    while size < _PIECE:
+        length, data = pgconn.get_copy_data(1)
+        if length > 0:
+            dry = 0
+            kind = data[0]
+            if kind == _XLOG:
+                parts += (_LENGTH.pack(length - _HEADER), bytes(data[_HEADER:]))
+                size += length
+            elif kind == _ALIVE:
+                position, _, asked = _KEEPALIVE.unpack_from(data)
+                return b"".join(parts), (position, bool(asked)), False
+        elif length < 0:
+            return b"".join(parts), None, True
+        else:
+            dry += 1
+            # With TLS, bytes may wait inside the library while the socket is silent: ask twice, then wait.
+            if dry > 2 and (parts or not select.select([pgconn.socket], [], [], _LOOK)[0]):
+                break
+            pgconn.consume_input()
+    return b"".join(parts), None, False

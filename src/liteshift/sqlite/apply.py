@@ -64,14 +64,9 @@ class SqliteApplier:
 
     def run(self, statement: str, rows: Sequence[Sequence[Value]], *, expect_each: bool) -> int | None:
         """Run one statement with each of these parameter rows; see `liteshift.flow.Applier`."""
+        checked = _Checked(self._connection, rows) if expect_each else None
         try:
-            with closing(self._connection.cursor()) as cursor:
-                if not expect_each:
-                    cursor.executemany(statement, rows)
-                    return None
-                for at, row in enumerate(rows):
-                    if cursor.execute(statement, row).rowcount != 1:
-                        return at
+            self._connection.executemany(statement, rows if checked is None else iter(checked)).close()
         except dbapi.IntegrityError as error:
             self.roll_back()
             raise DifferencesFound(
@@ -81,7 +76,7 @@ class SqliteApplier:
         except dbapi.Error as error:
             self.roll_back()
             raise explain(error, self._label) from error
-        return None
+        return None if checked is None else checked.missed
 
     def restart_numbers(self, table: str) -> None:
         """Let AUTOINCREMENT begin anew."""
@@ -127,3 +122,25 @@ class SqliteApplier:
         """The last token that came through the log, as the file has it."""
         found = state.get(self._connection, state.TOKEN)
         return found if isinstance(found, str) else None
+
+
+class _Checked:
+    """Parameter rows that end before the next where the last has not changed exactly one row.
+
+    Attributes:
+        missed: which one that was; None where all did.
+    """
+
+    def __init__(self, connection: dbapi.Connection, rows: Sequence[Sequence[Value]]) -> None:
+        self.missed: int | None = None
+        self._connection = connection
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Sequence[Value]]:
+        connection, changed = self._connection, self._connection.total_changes
+        for at, row in enumerate(self._rows):
+            yield row
+            changed += 1
+            if connection.total_changes != changed:
+                self.missed = at
+                return

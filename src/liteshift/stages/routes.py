@@ -21,9 +21,15 @@ Key = tuple[str | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement, and whether each run of it must change exactly one row."""
+    """A statement.
+
+    Attributes:
+        beside: the same for the table of `stages.aside`.
+        expect_each: each run of it must change exactly one row.
+    """
 
     text: str
+    beside: str
     expect_each: bool
 
 
@@ -38,6 +44,14 @@ class Uncarried(Exception):
 
 class Route:
     """One table's way from the log into the file, as its last description in the log has it.
+
+    Attributes:
+        identity: by which of the log's columns a row is found; none where only all it holds tells it from others.
+        told: those that hold the primary key, in its order; none where the log does not tell it of every change.
+        insert: takes a whole row; `delete` takes the row's identity, `empty` nothing.
+        aside: the name of the table of `stages.aside`.
+        columns: the stored columns, as SQL text.
+        where: what finds a row in the table, as SQL text; the last so many parameters, `conditions`, are for it.
 
     Args:
         table: its plan.
@@ -63,21 +77,25 @@ class Route:
         ]
         key = [at for at, column in columns if column.target in table.key]
         if relation.identity is not Identity.FULL:
-            self._identity = [at for at, column in enumerate(relation.columns) if column.key]
-        else:
-            self._identity = key
-        if relation.identity is Identity.NOTHING or (relation.identity is not Identity.FULL and not self._identity):
+            self.identity = [at for at, column in enumerate(relation.columns) if column.key]
+        else:  # while a key may stand twice, the whole row finds a row, which such a table tells
+            self.identity = [] if shape.deferrable else key
+        if relation.identity is Identity.NOTHING or (relation.identity is not Identity.FULL and not self.identity):
             raise NotFit(
                 f"the log no longer tells which rows of {self.name} change: its replica identity is gone",
                 hint=_BEGIN_AGAIN,
             )
         order = {column.target: at for at, column in columns}
-        self._touched = [order[target] for target in table.key]
-        self._tells_key = set(key) == set(self._identity)
+        self.told = [order[target] for target in table.key] if set(key) == set(self.identity) else []
         self._converters = {at: own for at, _, own in self._read}
-        self.insert = self._insert()
-        self.delete = Statement(f"DELETE FROM {quote(table.target)} WHERE {self._where()}", True)  # noqa: S608 - all is quoted
-        self.empty = Statement(f"DELETE FROM {quote(table.target)}", False)  # noqa: S608
+        self.aside = f"liteshift_aside_{relation.oid}"
+        self.columns = ", ".join(quote(column.target) for _, column in self._stored)
+        self.conditions = len(self.identity or self._stored)
+        self.where = self._where(quote(table.target))
+        marks = ", ".join("?" * len(self._stored))
+        self.insert = self._statement(lambda into: f"INSERT INTO {into} ({self.columns}) VALUES ({marks})", each=False)  # noqa: S608 - all is quoted
+        self.delete = self._statement(lambda of: f"DELETE FROM {of} WHERE {self._where(of)}", each=True)  # noqa: S608
+        self.empty = self._statement(lambda of: f"DELETE FROM {of}", each=False)  # noqa: S608
         self._updates: dict[tuple[int, ...], Statement] = {}
 
     def values(self, fields: Fields) -> list[Value]:
@@ -101,21 +119,25 @@ class Route:
         Raises:
             Uncarried: a value can't be carried.
         """
-        if old is not None and self._identity and all(old[at] == new[at] for at in self._identity):
+        if old is not None and self.identity and all(old[at] == new[at] for at in self.identity):
             old = None
-        identity = () if old is not None else self._identity
+        identity = () if old is not None else self.identity
         sent = tuple(at for at, _, _ in self._read if new[at] is not UNCHANGED and at not in identity)
         if not sent:
             return None
-        statement = self._updates.get(sent)
-        if statement is None:
-            statement = self._updates[sent] = self._update(sent)
         own = self._converters
         try:
             row = [None if (text := new[at]) is None else own[at](text) for at in sent]  # type: ignore[arg-type]
         except Unrepresentable:
             raise self._explained(new) from None
-        return statement, row + self.where_values(new if old is None else old)
+        return self.setting(sent), row + self.where_values(new if old is None else old)
+
+    def setting(self, sent: tuple[int, ...]) -> Statement:
+        """The UPDATE that sets these columns of the log's."""
+        statement = self._updates.get(sent)
+        if statement is None:
+            statement = self._updates[sent] = self._update(sent)
+        return statement
 
     def where_values(self, fields: Fields) -> list[Value]:
         """The row's identity, as the conditions of `delete` and `update` take it.
@@ -127,33 +149,35 @@ class Route:
         try:
             return [
                 None if (text := fields[at]) is None else own[at](text)  # type: ignore[arg-type]
-                for at in self._identity or own
+                for at in self.identity or own
             ]
         except Unrepresentable:
             raise self._explained(fields) from None
 
-    @property
-    def keyed(self) -> bool:
-        """Whether rows are found by a key, and not by all they hold."""
-        return bool(self._identity)
+    def kinds(self, knows: Callable[[str], bool]) -> list[str | Callable[[str], Value] | None]:
+        """How to read each column of the log: a form that the native core knows, else the definition's own function;
+        None for a column that is not stored.
+        """
+        kinds: list[str | Callable[[str], Value] | None] = [None] * len(self._names)
+        for at, column in self._stored:
+            kinds[at] = column.form if knows(column.form) else codec(column.form).from_pg
+        return kinds
 
     def key(self, fields: Fields) -> dict[str, str | None]:
         """The identity's texts by column, as messages and rejects have them."""
-        return {self._names[at]: _shown(fields[at]) for at in self._identity or range(len(self._names))}
+        return {self._names[at]: _shown(fields[at]) for at in self.identity or range(len(self._names))}
 
     def touched(self, fields: Fields) -> Key | None:
         """The primary key's texts in its order; None where the log does not tell it of every change."""
-        if not self._touched or not self._tells_key:
-            return None
-        return tuple(_shown(fields[at]) for at in self._touched)
+        return tuple([_shown(fields[at]) for at in self.told]) if self.told else None
 
     def described(self, statement: Statement, row: Sequence[Value]) -> str:
         """Which row a statement was run for, by its key; rows without a key are not shown."""
-        if not self._identity:
+        if not self.identity:
             return "it has no key, and no row is equal to what it was"
-        values = row[-len(self._identity) :]
+        values = row[-len(self.identity) :]
         verb = "deleted" if statement is self.delete else "updated"
-        named = (f"{self._names[at]} = {value!r}" for at, value in zip(self._identity, values, strict=True))
+        named = (f"{self._names[at]} = {value!r}" for at, value in zip(self.identity, values, strict=True))
         return f"{verb} where {', '.join(named)}"
 
     def reject(self, fields: Fields, error: Uncarried) -> Reject:
@@ -162,7 +186,7 @@ class Route:
 
     def reject_key(self, fields: Fields) -> dict[str, str | None]:
         """How a rejected row is known; rows without a key have none, and are only counted."""
-        return self.key(fields) if self._identity else {}
+        return self.key(fields) if self.identity else {}
 
     def fault(self, fields: Fields) -> Uncarried | None:
         """Which of the values that are there can't be carried; None where all can."""
@@ -180,27 +204,25 @@ class Route:
         assert fault is not None  # noqa: S101 - one of them has just been refused
         return fault
 
-    def _insert(self) -> Statement:
-        names = ", ".join(quote(column.target) for _, column in self._stored)
-        marks = ", ".join("?" * len(self._stored))
-        return Statement(f"INSERT INTO {quote(self.table.target)} ({names}) VALUES ({marks})", False)  # noqa: S608
-
     def _update(self, sent: Sequence[int]) -> Statement:
         names = dict(self._stored)
         sets = ", ".join(f"{quote(names[at].target)} = ?" for at in sent)
-        return Statement(f"UPDATE {quote(self.table.target)} SET {sets} WHERE {self._where()}", True)  # noqa: S608
+        return self._statement(lambda of: f"UPDATE {of} SET {sets} WHERE {self._where(of)}", each=True)  # noqa: S608
 
-    def _where(self) -> str:
+    def _statement(self, build: Callable[[str], str], *, each: bool) -> Statement:
+        return Statement(build(quote(self.table.target)), build(quote(self.aside)), each)
+
+    def _where(self, table: str) -> str:
         """What finds the row: its key by its index; without one, one of those that are equal byte by byte."""
         names = dict(self._stored)
-        if self._identity:
-            return " AND ".join(f"{quote(names[at].target)} = ?" for at in self._identity)
+        if self.identity:
+            return " AND ".join(f"{quote(names[at].target)} = ?" for at in self.identity)
         taken = {column.target.lower() for column in self.table.columns}
         rowid = next((name for name in _ROWID_NAMES if name not in taken), None)
         if rowid is None:
             raise NotFit(f"{self.name} has no key, and columns named {', '.join(_ROWID_NAMES)}", hint=_BEGIN_AGAIN)
         same = " AND ".join(f"{quote(column.target)} COLLATE BINARY IS ?" for _, column in self._stored)
-        return f"{rowid} = (SELECT {rowid} FROM {quote(self.table.target)} WHERE {same} LIMIT 1)"  # noqa: S608
+        return f"{rowid} = (SELECT {rowid} FROM {table} WHERE {same} LIMIT 1)"  # noqa: S608
 
 
 def _checked(column: ColumnPlan) -> Callable[[str], Value]:
