@@ -159,6 +159,10 @@ class Control(Protocol):
         """
         ...
 
+    def shapes(self, plan: Plan) -> Mapping[Name, Shape]:
+        """How the plan's tables look now; see `Origin`."""
+        ...
+
     def last_values(self, plan: Plan) -> Mapping[str, int]:
         """The last value of each table's sequence, by the target's name of the table."""
         ...

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from liteshift.catalog import Name
+from liteshift.changes import Shape
 from liteshift.errors import DifferencesFound, LiteshiftError, Locked, LossesNotAccepted, UsageError
 from liteshift.live.move import Move
 from liteshift.phases import Phase
 from liteshift.reports import Verdict
-from liteshift.stages.cutover import Bridge, Terms, cut_over, new_token
+from liteshift.stages.cutover import Bridge, Terms, cut_over, new_token, past_the_log
 from liteshift.stages.follow import Follower
 from liteshift.stages.moment import verify_following
 from liteshift.stops import Stop, passing
@@ -52,6 +56,7 @@ class _Session:
         self._follower = follower
         self._bridge = bridge
         self._verdict: Verdict | None = None  # the last, which `follower.touched` counts from
+        self._shapes: Mapping[Name, Shape] = {}  # how the tables looked before it
 
     def tell(self) -> None:
         lag = self._follower.lag()
@@ -82,6 +87,7 @@ class _Session:
     def _verify(self) -> Verdict:
         move = self._move
         self._verdict = None
+        self._shapes = self._bridge.control.shapes(move.plan)
         lived_in = move.page.epoch > 0
         verdict = verify_following(
             move.ends.origin, move.ends.destination, self._follower, move.plan, move.progress, lived_in=lived_in
@@ -101,7 +107,14 @@ class _Session:
         passing(Stop.CUTOVER_NOTED)
         try:
             report = cut_over(
-                self._bridge, follower, token=token, epoch=epoch, verdict=verdict, backup=backup, terms=terms
+                self._bridge,
+                follower,
+                token=token,
+                epoch=epoch,
+                verdict=verdict,
+                shapes=self._shapes,
+                backup=backup,
+                terms=terms,
             )
         except BaseException as error:
             if self._is_undone():  # else the next turn sees to it
@@ -138,7 +151,7 @@ class _Session:
         follower = self._follower
         verdict = self._verdict
         for _ in range(_ROUNDS):
-            if verdict is None or self._touched() > _MOST_TOUCHED:
+            if verdict is None or self._touched() > _MOST_TOUCHED or self._is_past_the_log():
                 verdict = self._verify()
             if not verdict.equal:
                 raise DifferencesFound(
@@ -165,3 +178,6 @@ class _Session:
         for name, keys in self._follower.touched.items():
             count += len(keys) if keys is not None else (_MOST_TOUCHED + 1) * (name in keyed)
         return count
+
+    def _is_past_the_log(self) -> bool:
+        return bool(past_the_log(self._shapes, self._bridge.control.shapes(self._move.plan)))

@@ -10,11 +10,13 @@ import psycopg
 from psycopg import sql
 
 from liteshift.catalog import Name
+from liteshift.changes import Shape
 from liteshift.plan import Plan, TablePlan
 from liteshift.position import Lsn
 from liteshift.postgres.connect import connect, label, translate_error
 from liteshift.postgres.fence import PostgresFence
 from liteshift.postgres.read import copy_out
+from liteshift.postgres.shapes import read_shapes
 
 _KEYS = 500  # in one query
 
@@ -40,7 +42,8 @@ def control(info: str, move: str, plan: Plan, target: str) -> Iterator[PostgresC
         roots = [table.source for table in plan.tables]
         rows: Any = connection.execute(_LEAVES, ([one.schema for one in roots], [one.name for one in roots])).fetchall()
         tables = [*roots, *(Name(schema, name) for schema, name in rows)]
-        yield PostgresControl(connection, PostgresFence(connection, move, tables, target, label(info)), label(info))
+        fence = PostgresFence(connection, move, tables, target, label(info))
+        yield PostgresControl(connection, fence, move, label(info))
     except psycopg.Error as error:
         raise translate_error(error, label(info)) from error
     finally:
@@ -50,9 +53,10 @@ def control(info: str, move: str, plan: Plan, target: str) -> Iterator[PostgresC
 class PostgresControl:
     """See `liteshift.flow.Control`."""
 
-    def __init__(self, connection: psycopg.Connection[Any], fence: PostgresFence, where: str) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], fence: PostgresFence, move: str, where: str) -> None:
         self._connection = connection
         self.fence = fence
+        self._move = move
         self._label = where
 
     def lines_of(self, table: TablePlan, keys: Sequence[tuple[str | None, ...]]) -> Iterator[bytes]:
@@ -74,6 +78,10 @@ class PostgresControl:
             with self._connection.cursor() as cursor, cursor.copy(copy_out(self._connection, query)) as copy:
                 while data := copy.read():
                     yield bytes(data)
+
+    def shapes(self, plan: Plan) -> Mapping[Name, Shape]:
+        """How the plan's tables look now; see `liteshift.flow.Origin`."""
+        return read_shapes(self._connection, self._move, plan)
 
     def last_values(self, plan: Plan) -> Mapping[str, int]:
         """The last value of each table's sequence, by the target's name of the table."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
@@ -22,6 +21,7 @@ from liteshift.postgres.connect import connect, connect_walsender, label, transl
 from liteshift.postgres.control import PostgresControl, control
 from liteshift.postgres.fence import PostgresFence
 from liteshift.postgres.publication import establish, has_schema, present, remove
+from liteshift.postgres.shapes import read_shapes
 from liteshift.postgres.snapshot import PostgresSnapshot, PostgresSource
 from liteshift.postgres.tail import PostgresStream
 from liteshift.postgres.takeback import PostgresTakeback
@@ -32,24 +32,6 @@ _FENCE_WAIT = 60.0  # seconds for the tables' locks
 _LOOK = 0.1
 _BEGIN_AGAIN = "Begin anew: liteshift abort, then liteshift migrate --live."
 
-_SHAPES = """
-SELECT n.nspname, c.relname, c.oid::int8,
-       (SELECT json_object_agg(a.attname, json_build_array(
-                 a.atttypid::int8, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod)))
-          FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-       (SELECT string_agg(concat_ws(' ', l.oid, pg_catalog.pg_relation_filenode(l.oid), l.relpersistence), ','
-                          ORDER BY l.oid)
-          FROM pg_catalog.pg_class l
-         WHERE l.oid = c.oid AND l.relkind = 'r'
-            OR l.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid) WHERE isleaf)),
-       EXISTS (SELECT FROM pg_catalog.pg_constraint k
-                WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u') AND k.condeferrable),
-       EXISTS (SELECT FROM pg_catalog.pg_publication p JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
-                WHERE p.pubname = %s AND r.prrelid = c.oid)
-  FROM unnest(%s::text[], %s::text[]) w(schema, name)
-  JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
-  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
-"""
 _SLOT = """
 SELECT active_pid, wal_status, restart_lsn::text, confirmed_flush_lsn::text, plugin, database = current_database()
   FROM pg_catalog.pg_replication_slots WHERE slot_name = %s
@@ -92,26 +74,8 @@ class PostgresOrigin:
 
     def shapes(self, name: str, plan: Plan) -> Mapping[Name, Shape]:
         """How the plan's tables look now; see `liteshift.flow.Origin`."""
-        names = [table.source for table in plan.tables]
         with self._ordinary() as connection:
-            rows: list[Any] = connection.execute(
-                _SHAPES, (name, [one.schema for one in names], [one.name for one in names])
-            ).fetchall()
-        found = {Name(schema, table): rest for schema, table, *rest in rows}
-        shapes = {}
-        for table in plan.tables:
-            if table.source not in found:
-                raise NotFit(f"the table {table.source} of the plan is gone", hint=_BEGIN_AGAIN)
-            oid, columns, storage, deferrable, published = found[table.source]
-            planned = {column.source: column.source_type for column in table.columns}
-            _require_columns(table.source, planned, {column: shape[2] for column, shape in columns.items()})
-            if not published:
-                raise NotFit(f"{table.source} is not in the publication {name} any more", hint=_BEGIN_AGAIN)
-            digest = hashlib.sha256((storage or "").encode()).hexdigest()[:16]
-            shapes[table.source] = Shape(
-                oid, {column: (int(a), int(b)) for column, (a, b, _) in columns.items()}, deferrable, digest
-            )
-        return shapes
+            return read_shapes(connection, name, plan)
 
     @contextmanager
     def slot(self, name: str) -> Iterator[PostgresSnapshot]:
@@ -334,16 +298,6 @@ class PostgresOrigin:
             (name,),
         )
         return dropped.rowcount > 0
-
-
-def _require_columns(table: Name, planned: Mapping[str, str], found: Mapping[str, str]) -> None:
-    for column, kind in found.items():
-        if column not in planned:
-            raise NotFit(f"the column {column} of {table} is new, and the plan does not know it", hint=_BEGIN_AGAIN)
-        if planned[column] != kind:
-            raise NotFit(f"the column {column} of {table} is {kind} now, and was {planned[column]}", hint=_BEGIN_AGAIN)
-    if gone := planned.keys() - found.keys():
-        raise NotFit(f"the column {min(gone)} of {table} is gone", hint=_BEGIN_AGAIN)
 
 
 def _stream_error(error: psycopg.Error, where: str, name: str) -> LiteshiftError:

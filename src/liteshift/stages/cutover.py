@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_hex
 
-from liteshift.errors import LiteshiftError, Locked
+from liteshift.catalog import Name
+from liteshift.changes import Shape
+from liteshift.errors import DifferencesFound, LiteshiftError, Locked
 from liteshift.flow import Capture, Control, Destination, Held
 from liteshift.plan import Plan
 from liteshift.reports import SwitchReport, Verdict
@@ -53,7 +55,15 @@ class Bridge:
 
 
 def cut_over(
-    bridge: Bridge, follower: Follower, *, token: str, epoch: int, verdict: Verdict, backup: str, terms: Terms
+    bridge: Bridge,
+    follower: Follower,
+    *,
+    token: str,
+    epoch: int,
+    verdict: Verdict,
+    shapes: Mapping[Name, Shape],
+    backup: str,
+    terms: Terms,
 ) -> SwitchReport:
     """Let the application live on the file.
 
@@ -61,6 +71,7 @@ def cut_over(
         follower: what brings the source's changes; only its `touched` has changed since the verdict.
         token: travels through the log.
         verdict: every row compared before, at one position.
+        shapes: how the tables looked when that comparison began.
         backup: the backup that was made and checked before.
 
     Raises:
@@ -87,6 +98,11 @@ def cut_over(
         pause.done("log drained")
         with bridge.destination.reading() as reading:
             compared, passed_over = compare_touched(control, reading, bridge.plan, follower.touched)
+        if past := past_the_log(shapes, control.shapes(bridge.plan)):
+            raise DifferencesFound(
+                f"{', '.join(past)} was emptied or rewritten, or has other partitions, since all rows were compared",
+                hint="Run the same command again: it compares them anew.",
+            )
         passing(Stop.CUTOVER_COMPARED)
         pause.done("changed rows compared")
         last = control.last_values(bridge.plan)
@@ -105,6 +121,11 @@ def cut_over(
     pause.end("application switched")
     report = proof(bridge, pause, "cutover", token, epoch, verdict, (compared, passed_over))
     return replace(report, position=str(follower.position), sequences=dict(last), backup=backup)
+
+
+def past_the_log(before: Mapping[Name, Shape], now: Mapping[Name, Shape]) -> list[str]:
+    """The tables whose rows may have come or gone without the log's telling."""
+    return [str(name) for name, shape in now.items() if before[name].storage != shape.storage]
 
 
 def undo_cutover(bridge: Bridge) -> None:
