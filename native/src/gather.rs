@@ -88,6 +88,14 @@ impl<'a> Taken<'a> {
         self.items.extend(self.waiting.drain(..).map(Item::Table));
     }
 
+    /// Drop what a change left that could not be carried.
+    fn forget_empty(&mut self) {
+        for table in &mut self.waiting {
+            table.runs.retain(|run| run.count > 0);
+        }
+        self.waiting.retain(|table| !table.runs.is_empty() || !table.keys.is_empty());
+    }
+
     fn table(&mut self, oid: u32) -> &mut Table<'a> {
         let place = self.waiting.iter().position(|table| table.oid == oid).unwrap_or_else(|| {
             self.waiting.push(Table { oid, runs: Vec::new(), keys: Vec::new() });
@@ -251,6 +259,7 @@ fn change<'a>(
         };
         if !carried {
             run.values.truncate(start);
+            taken.forget_empty();
             return Ok(false);
         }
         run.count += 1;

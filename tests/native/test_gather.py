@@ -63,6 +63,9 @@ FORMS = [
 # What the server never prints for the form, and a definition therefore need not refuse.
 FITTING: dict[str, st.SearchStrategy[str]] = {
     "boolean": st.sampled_from("tf"),
+    "real": st.one_of(
+        st.floats(width=32).map(repr), st.decimals(-(10**30), 10**30).map(str), st.sampled_from(["-0", "1e-45", "NaN"])
+    ),
     "decimal": _digits,
     "decimal(2)": st.decimals(-(10**15), 10**15, places=2).map(lambda d: f"{d:f}"),
     "uuid": st.uuids().map(str),

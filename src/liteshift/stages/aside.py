@@ -20,8 +20,12 @@ class Aside:
 
     def __init__(self, applier: Applier, route: Route) -> None:
         self._applier = applier
-        self._route = route
         self._open = False
+        self.describe(route)
+
+    def describe(self, route: Route) -> None:
+        """The log has described the table anew, which it may do within a transaction."""
+        self._route = route
         table, beside, columns = quote(route.table.target), quote(route.aside), route.columns
         self._create = f"CREATE TABLE {beside} AS SELECT {columns} FROM {table} WHERE 0"  # noqa: S608 - all is quoted
         self._move = f"INSERT INTO {beside} ({columns}) SELECT {columns} FROM {table} WHERE {route.where}"  # noqa: S608

@@ -221,7 +221,11 @@ class Intake:
         route = Route(table, relation, self._shapes[relation.name], any_bytes=self._any_bytes)
         self._routes[relation.oid] = route
         if self._shapes[relation.name].deferrable:
-            self._asides.setdefault(relation.oid, Aside(self._applier, route))
+            aside = self._asides.get(relation.oid)
+            if aside is None:
+                self._asides[relation.oid] = Aside(self._applier, route)
+            else:
+                aside.describe(route)
         self._teach(relation.oid, route)
 
     def _insert(self, event: Insert) -> None:
