@@ -168,6 +168,6 @@ def test_without_the_address_of_libpq_psycopg_reads_the_rows(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(database, SCHEMA)
-    monkeypatch.setattr("liteshift.postgres.binary._functions", lambda: None)
+    monkeypatch.setattr("liteshift.postgres.binary.addresses", lambda: None)
     report = both(database, tmp_path, monkeypatch, Profile.SQLALCHEMY)
     assert set(roads(report).values()) == {"native"}

@@ -84,8 +84,8 @@ def test_rows_that_change_places(database: str, tmp_path: Path) -> None:
             "DELETE FROM ranked WHERE id = 11; INSERT INTO ranked VALUES (11, 6, ''); DELETE FROM ranked WHERE id = 11",
             "UPDATE renumbered SET id = id + 1; UPDATE renumbered SET id = 7 - id",
             "DELETE FROM renumbered WHERE id = 2; INSERT INTO renumbered VALUES (2, 'again')",
-            "UPDATE ranked SET place = place + 1; SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE ranked; INSERT INTO ranked VALUES (1, 1, 'only')",
-            # The log describes the table anew after that.
+            "UPDATE ranked SET place = place + 1; SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE ranked;"
+            " INSERT INTO ranked VALUES (1, 1, 'only')",  # the log describes the table anew after that
             "DELETE FROM ranked; INSERT INTO ranked SELECT g, g, 'new' FROM generate_series(1, 3) g",
             "UPDATE ranked SET place = 4 - place; TRUNCATE renumbered; INSERT INTO ranked VALUES (4, 4, 'more')",
         ):

@@ -53,7 +53,7 @@ class Follower:
     @property
     def rejected(self) -> int:
         """How many rows of the source are not in the file, as they can't be carried."""
-        return sum(self._lost_in.values())
+        return self._intake.rejected
 
     @property
     def position(self) -> Lsn:

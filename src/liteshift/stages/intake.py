@@ -89,6 +89,11 @@ class Intake:
             Update: self._update,
         }
 
+    @property
+    def rejected(self) -> int:
+        """How many rows of the source are not in the file, as they can't be carried."""
+        return self._lost_in.total()
+
     def take(self, piece: bytes, at: int, limit: Lsn | None) -> int:
         """Take messages from a place in a piece on, up to its end, or up to a transaction that is past the limit.
 
