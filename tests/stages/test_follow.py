@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,3 +127,36 @@ def test_nothing_is_left_on_the_source(any_database: str, tmp_path: Path) -> Non
         for what in ("pg_replication_slots WHERE slot_name = 'liteshift_test'", "pg_publication"):
             assert connection.execute(f"SELECT count(*) FROM {what}".encode()).fetchone() == (0,)
         assert connection.execute("SELECT to_regnamespace('liteshift')").fetchone() == (None,)
+
+
+def test_large_rows_do_not_pile_up(database: str, tmp_path: Path) -> None:
+    live = copied(
+        database,
+        tmp_path / "app.db",
+        "CREATE TABLE large (id int PRIMARY KEY, t text); ALTER TABLE large ALTER t SET STORAGE EXTERNAL",
+    )
+    live.execute("INSERT INTO large SELECT g, repeat('x', 1000000) FROM generate_series(1, 80) g")
+    tracemalloc.start()
+    try:
+        with live.following() as follower:
+            assert live.verified(follower).equal
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 64 << 20
+
+
+def test_many_rows_change_places_soon(database: str, tmp_path: Path) -> None:
+    live = copied(
+        database,
+        tmp_path / "app.db",
+        """
+        CREATE TABLE ranked (id int PRIMARY KEY, place int UNIQUE DEFERRABLE INITIALLY DEFERRED);
+        CREATE TABLE renumbered (id int PRIMARY KEY DEFERRABLE, t text);
+        INSERT INTO ranked SELECT g, g FROM generate_series(1, 8000) g;
+        INSERT INTO renumbered SELECT g, 'r' FROM generate_series(1, 8000) g;
+        """,
+    )
+    with live.following() as follower:
+        live.execute("UPDATE ranked SET place = place + 1; UPDATE renumbered SET id = id + 1")
+        assert live.verified(follower).equal

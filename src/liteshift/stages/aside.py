@@ -30,12 +30,16 @@ class Aside:
         self._create = f"CREATE TABLE {beside} AS SELECT {columns} FROM {table} WHERE 0"  # noqa: S608 - all is quoted
         self._move = f"INSERT INTO {beside} ({columns}) SELECT {columns} FROM {table} WHERE {route.where}"  # noqa: S608
         self._return = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {beside}"  # noqa: S608
+        index = quote(f"{route.aside}_key")
+        self._index = f"CREATE INDEX {index} ON {beside} ({route.finding})" if route.finding else ""
         self._drop = f"DROP TABLE {beside}"
 
     def run(self, statement: Statement, row: Sequence[Value]) -> int | None:
         """Run a statement of the route's; not None where it missed its row."""
         if not self._open:
             self._run(self._create, ())
+            if self._index:
+                self._run(self._index, ())
             self._open = True
         if not statement.expect_each:  # an INSERT, or what empties the table
             if statement is self._route.empty:

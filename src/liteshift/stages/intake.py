@@ -134,7 +134,7 @@ class Intake:
                 found: Any = self._native.take(piece, at, limit)
             except ValueError as error:
                 raise Malformed(str(error)) from error
-            items, at, rows, transactions, end, micros, held = found
+            items, after, rows, transactions, end, micros, held = found
             if items or transactions or micros is not None:
                 self._begin()
             if micros is not None:
@@ -144,6 +144,8 @@ class Intake:
                     self._handle_message(item)
                 else:
                     self._run_all(*item)
+            self.work.count(after - at)
+            at = after
             self.rows += rows
             self.transactions += transactions
             self.inside = self._native.inside

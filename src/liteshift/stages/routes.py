@@ -51,6 +51,7 @@ class Route:
         insert: takes a whole row; `delete` takes the row's identity, `empty` nothing.
         aside: the name of the table of `stages.aside`.
         columns: the stored columns, as SQL text.
+        finding: those that find a row soonest, as SQL text; none in a table without a key.
         where: what finds a row in the table, as SQL text; the last so many parameters, `conditions`, are for it.
 
     Args:
@@ -91,6 +92,8 @@ class Route:
         self.aside = f"liteshift_aside_{relation.oid}"
         self.columns = ", ".join(quote(column.target) for _, column in self._stored)
         self.conditions = len(self.identity or self._stored)
+        names = dict(self._stored)
+        self.finding = ", ".join(quote(names[at].target) for at in self.identity or key)
         self.where = self._where(quote(table.target))
         marks = ", ".join("?" * len(self._stored))
         self.insert = self._statement(lambda into: f"INSERT INTO {into} ({self.columns}) VALUES ({marks})", each=False)  # noqa: S608 - all is quoted

@@ -36,8 +36,13 @@ class Work:
         self._gather(route, statement, (row,))
 
     def extend(self, route: Route, statement: Statement, rows: Sequence[Sequence[Value]]) -> None:
-        """Run a statement for rows that are counted in bytes elsewhere, now or later."""
+        """Run a statement for rows whose bytes `count` is told of, now or later."""
         self._gather(route, statement, rows)
+
+    def count(self, size: int) -> None:
+        """So many bytes of the log wait in what was added."""
+        self._bytes += size
+        self._flush_if_much()
 
     def flush(self) -> None:
         """Run all that waits.
@@ -61,6 +66,9 @@ class Work:
         else:
             runs.append((route, statement, list(rows)))
         self._count += len(rows)
+        self._flush_if_much()
+
+    def _flush_if_much(self) -> None:
         if self._count >= _HOLD_ROWS or self._bytes > _HOLD_BYTES:
             self.flush()
 
