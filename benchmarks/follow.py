@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from liteshift.plan import Choices, Plan
 from liteshift.position import Lsn
@@ -81,11 +82,21 @@ RATE, LAG_SECONDS = 1000, 15
 
 
 def prepared(url: str, names: list[str], folder: Path) -> None:
-    """Slots, and files at their beginnings."""
+    """Slots, and files at their beginnings; the first name is a move's, and the others have their slots beside it."""
     origin = PostgresOrigin(url)
     plan = planned(origin)
+    origin.establish(names[0], plan)
+    known = (
+        "INSERT INTO liteshift.move (name, system, timeline) SELECT %s, system, timeline FROM liteshift.move LIMIT 1"
+    )
+    with psycopg.connect(url, autocommit=True) as source:
+        source.execute("DROP INDEX liteshift.one_at_a_time")
+        for name in names[1:]:
+            source.execute(known, (name,))
+            source.execute(
+                sql.SQL("CREATE PUBLICATION {} FOR TABLE narrow, mixed, lagging").format(sql.Identifier(name))
+            )
     for name in names:
-        origin.establish(name, plan)
         target = SqliteTarget(folder / f"{name}.db")
         with origin.slot(name) as snapshot, target.staging(overwrite=True) as staging:
             copy_rows(snapshot, plan, staging, silent, lambda reject: None)
