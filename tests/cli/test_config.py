@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from liteshift.cli.main import main
+from liteshift.cli.main import load_commands
 from liteshift.cli.options import config_defaults
 from liteshift.errors import UsageError
 
 
 def _defaults(folder: Path, text: str) -> dict[str, dict[str, object]]:
     (folder / "liteshift.toml").write_text(text)
-    return config_defaults(folder, main.commands)
+    return config_defaults(folder, load_commands)
 
 
 def test_no_file_says_nothing(tmp_path: Path) -> None:
-    assert config_defaults(tmp_path, main.commands) == {}
+    assert config_defaults(tmp_path, load_commands) == {}
 
 
 def test_keys_are_named_as_they_are_typed(tmp_path: Path) -> None:
@@ -46,4 +46,4 @@ def test_what_nobody_knows_is_said(tmp_path: Path, text: str, message: str) -> N
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "liteshift.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="can't be read"):
-        config_defaults(tmp_path, main.commands)
+        config_defaults(tmp_path, load_commands)

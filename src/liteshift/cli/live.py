@@ -18,7 +18,7 @@ import click
 from liteshift.cli import options, proof, render, switched
 from liteshift.errors import DifferencesFound, Interrupted, LiteshiftError, UsageError
 from liteshift.keeper import Keeper
-from liteshift.live import begin, ending
+from liteshift.live import ending
 from liteshift.live.move import STATUS, Ends, Move
 from liteshift.live.run import run
 from liteshift.logbook import Page
@@ -81,6 +81,8 @@ def move_live(
         if page is None or page.cleared:
             page = _first_page(place, source, path, choices, gate, hooks)
         if page.phase in (Phase.NEW, Phase.COPYING):
+            from liteshift.live import begin  # the planner, which no other phase needs, is slow to import
+
             os.environ.setdefault("LITESHIFT_SQLITE", _FOR_COPYING)
             with _opened(place, source, path, pause, as_json) as move:
                 begin.copy(

@@ -92,10 +92,13 @@ def split_ends(ends: tuple[str, ...]) -> tuple[str | None, Path]:
     return source, path
 
 
-def config_defaults(folder: Path, commands: Mapping[str, click.Command]) -> dict[str, Any]:
+def config_defaults(folder: Path, load: Callable[[], Mapping[str, click.Command]]) -> dict[str, Any]:
     """What `liteshift.toml` in a folder says, as Click's default map.
 
     Keys outside a section hold for every command that knows them, those in `[migrate]` and so on for that one.
+
+    Args:
+        load: gives the commands by their names; asked only where there is such a file.
 
     Raises:
         UsageError: the file can't be read as TOML, or says what no command knows.
@@ -107,7 +110,7 @@ def config_defaults(folder: Path, commands: Mapping[str, click.Command]) -> dict
         found = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{path} can't be read: {error}", hint="It is a TOML file; see docs/cli.md.") from error
-    known = {name: {_words(param): param.name or "" for param in command.params} for name, command in commands.items()}
+    known = {name: {_words(param): param.name or "" for param in command.params} for name, command in load().items()}
     sections = {name: value for name, value in found.items() if isinstance(value, dict)}
     general = {_words(key): value for key, value in found.items() if key not in sections}
     defaults = {}

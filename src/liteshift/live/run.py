@@ -7,7 +7,7 @@ from pathlib import Path
 
 from liteshift.ends import Target
 from liteshift.errors import Locked, NoConnection
-from liteshift.live import begin, ending, following, reversing
+from liteshift.live import ending, following, reversing
 from liteshift.live.move import Move
 from liteshift.live.recover import recover
 from liteshift.phases import Phase
@@ -30,6 +30,8 @@ def run(move: Move, target: Target, rejects: Path, *, overwrite: bool = False) -
             recover(move)
             match move.page.phase:
                 case Phase.NEW | Phase.COPYING:
+                    from liteshift.live import begin  # the planner, which no other phase needs, is slow to import
+
                     begin.copy(move, target, rejects, overwrite=overwrite)
                 case Phase.FOLLOWING:
                     following.stay(move)
