@@ -16,7 +16,6 @@ from liteshift.cli.render import printable
 from liteshift.errors import LiteshiftError
 from liteshift.jsonline import json_line
 
-
 _MODULES = {
     "abort": "live",
     "assess": "assess",
