@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
 
 from liteshift.bench.machine import facts  # noqa: E402 - the path comes first
-from liteshift.demo.live import move_live  # noqa: E402
+from liteshift.demo.live import move_live  # noqa: E402 - the path comes first
 
 RESULT = Path(__file__).parent / "results" / "switches.json"
 

@@ -168,7 +168,7 @@ def test_who_meets_the_fence_is_told_to_come_again(
 
 
 def test_writers_take_turns_as_the_live_database_needs_it(client: TestClient, move: Move) -> None:
-    limiter = client.app.state.turns._limiter  # type: ignore[attr-defined]
+    limiter = client.app.state.turns._limiter  # type: ignore[attr-defined]  # an ASGI app to the client
     turns_there: tuple[tuple[Side, int], ...] = (("postgresql", 20), ("sqlite", 1), ("postgresql", 20))
     for side, turns in turns_there:
         if move.keeper.route().active != side:

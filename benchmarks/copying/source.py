@@ -76,8 +76,7 @@ class Source:
         """The server's settings that matter here, and how it is reached."""
         with psycopg.connect(self._url) as connection:
             values = {
-                name: str(connection.execute("SELECT current_setting(%s)", (name,)).fetchone()[0])  # type: ignore[index]
-                for name in TOLD
+                name: str(connection.execute("SELECT current_setting(%s)", (name,)).fetchall()[0][0]) for name in TOLD
             }
         return {**values, "reached": "TCP on the loopback interface"}
 

@@ -68,7 +68,7 @@ def urls(database: str, tmp_path: Path) -> dict[Side, str]:
 
     parts = {name: str(value) for name, value in conninfo_to_dict(database).items()}
     parts["database"], parts["username"] = parts.pop("dbname"), parts.pop("user")
-    url = URL.create("postgresql", **parts | {"port": int(parts["port"])})  # type: ignore[arg-type]
+    url = URL.create("postgresql", **parts | {"port": int(parts["port"])})  # type: ignore[arg-type]  # one dict for all
     return {"postgresql": url.render_as_string(hide_password=False), "sqlite": f"sqlite:///{tmp_path / 'app.db'}"}
 
 
@@ -205,7 +205,7 @@ def test_the_side_across_is_warm_by_the_time_it_is_live(gated: GatedEngines, kee
     with gated.reading():  # which notices
         pass
     engines = gated.engines("sqlite")
-    while engines.writer.pool.checkedin() + engines.reader.pool.checkedin() < 2:  # type: ignore[attr-defined]
+    while engines.writer.pool.checkedin() + engines.reader.pool.checkedin() < 2:  # type: ignore[attr-defined]  # both count
         time.sleep(0.001)
 
 

@@ -108,7 +108,10 @@ class Route:
             Uncarried: one of them can't be carried.
         """
         try:
-            return [None if (text := fields[at]) is None else own(text) for at, _, own in self._read]  # type: ignore[arg-type]
+            return [
+                None if (text := fields[at]) is None else own(text)  # type: ignore[arg-type]  # a whole row: no UNCHANGED
+                for at, _, own in self._read
+            ]
         except Unrepresentable:
             raise self._explained(fields) from None
 
@@ -130,7 +133,10 @@ class Route:
             return None
         own = self._converters
         try:
-            row = [None if (text := new[at]) is None else own[at](text) for at in sent]  # type: ignore[arg-type]
+            row = [
+                None if (text := new[at]) is None else own[at](text)  # type: ignore[arg-type]  # `sent` has no UNCHANGED
+                for at in sent
+            ]
         except Unrepresentable:
             raise self._explained(new) from None
         return self.setting(sent), row + self.where_values(new if old is None else old)
@@ -151,7 +157,7 @@ class Route:
         own = self._converters
         try:
             return [
-                None if (text := fields[at]) is None else own[at](text)  # type: ignore[arg-type]
+                None if (text := fields[at]) is None else own[at](text)  # type: ignore[arg-type]  # an identity is sent
                 for at in self.identity or own
             ]
         except Unrepresentable:
