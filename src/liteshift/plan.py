@@ -56,6 +56,7 @@ class Finding:
         why: the reason.
         instead: the way round it, where there is one.
         late: whether it was found while the plan was carried out.
+        was: its definition on the source, where one would want to read it to make it anew.
     """
 
     severity: Severity
@@ -65,6 +66,7 @@ class Finding:
     why: str
     instead: str = ""
     late: bool = False
+    was: str = ""
 
 
 @dataclass(frozen=True, slots=True)

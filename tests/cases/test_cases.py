@@ -91,6 +91,7 @@ def _told(plan: Plan) -> str:
     lines += [
         f"{item.severity}: {item.kind} {item.subject} {item.what}: {item.why}"
         + (f" ({item.instead})" if item.instead else "")
+        + (f" (it was: {item.was})" if item.was else "")
         for item in plan.findings
     ]
     return "".join(f"{_visible(line)}\n" for line in lines)

@@ -147,21 +147,21 @@ def _findings(findings: Sequence[Finding]) -> str:
     )
     parts = []
     for severity, heading in headings:
-        alike: dict[tuple[str, str, str, str], list[str]] = {}
+        alike: dict[tuple[str, str, str, str], list[Finding]] = {}
         for item in findings:
             if item.severity is severity:
-                alike.setdefault((item.kind, item.what, item.why, item.instead), []).append(item.subject)
+                alike.setdefault((item.kind, item.what, item.why, item.instead), []).append(item)
         if alike:
             number = sum(map(len, alike.values()))
             opened = " open" if severity is Severity.REFUSAL or (severity is Severity.LOSS and number <= _LONG) else ""
-            items = "".join(_finding(*key, subjects) for key, subjects in alike.items())
+            items = "".join(_finding(*key, same) for key, same in alike.items())
             listed = f'<ul class="findings">{items}</ul>'
             parts.append(f"<details{opened}><summary>{heading} <b>{number:,}</b></summary>{listed}</details>")
     return "".join(parts)
 
 
-def _finding(kind: str, what: str, why: str, instead: str, subjects: Sequence[str]) -> str:
-    names = "".join(f"<code>{_text(name)}</code> " for name in subjects)
+def _finding(kind: str, what: str, why: str, instead: str, items: Sequence[Finding]) -> str:
+    names = "".join(f"<code>{_text(wording.named(item))}</code> " for item in items)
     way = f'<p class="instead">{_text(instead)}</p>' if instead else ""
     return f'<li><p>{_text(kind)} {_text(what)}: {_text(why)}</p>{way}<p class="names">{names}</p></li>'
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from liteshift.cli import wording
 from liteshift.cli.render import cell, size, table
 from liteshift.plan import Finding, Plan, Severity, TablePlan
 from liteshift.reports import MigrateReport, Verdict, VerifiedTable
@@ -63,15 +64,17 @@ def print_findings(out: Console, findings: tuple[Finding, ...]) -> None:
         chosen = [finding for finding in findings if finding.severity is severity]
         if not chosen:
             continue
-        alike: dict[tuple[str, str, str, str], list[str]] = {}
+        alike: dict[tuple[str, str, str, str], list[Finding]] = {}
         for item in chosen:
-            alike.setdefault((item.kind, item.what, item.why, item.instead), []).append(item.subject)
+            alike.setdefault((item.kind, item.what, item.why, item.instead), []).append(item)
         out.print()
         out.print(cell(f"{len(chosen)} {heading}", style))
-        for (kind, what, why, instead), subjects in alike.items():
-            count = f"{len(subjects)} × " if len(subjects) > 1 else ""
+        for (kind, what, why, instead), items in alike.items():
+            count = f"{len(items)} × " if len(items) > 1 else ""
             out.print(cell(f"  {count}{kind} {what}: {why}" + (f" ({instead})" if instead else "")))
-            out.print(Padding(cell(", ".join(subjects), "dim"), (0, 0, 0, 6), expand=False))
+            named = [wording.named(item) for item in items]
+            for line in named if any(item.was for item in items) else [", ".join(named)]:
+                out.print(Padding(cell(line, "dim"), (0, 0, 0, 6), expand=False))
 
 
 def print_report(out: Console, report: MigrateReport) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from liteshift.assessment import Assessment, Fate, Level, Load, State, TableFacts
 from liteshift.cli.render import size
+from liteshift.plan import Finding
 
 FATES = {
     Fate.CARRIED: "carried",
@@ -37,6 +38,13 @@ def duration(seconds: float) -> str:
     if seconds < 6000:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.0f} h" if seconds < 180_000 else f"{seconds / 86400:.0f} days"
+
+
+def named(finding: Finding) -> str:
+    """Which object a finding is about: its definition on the source, or else its name."""
+    if not finding.was:
+        return finding.subject
+    return finding.was if finding.was.startswith("CREATE ") else f"{finding.subject}: {finding.was}"
 
 
 def summary(found: Assessment) -> str:

@@ -81,9 +81,9 @@ def refuse_unfaithful(kind: str, subject: str, columns: Sequence[PlannedColumn],
             report(Finding(Severity.REFUSAL, kind, subject, what, why, instead))
 
 
-def lost(report: Report, kind: str, subject: str, why: str, instead: str = "") -> None:
+def lost(report: Report, kind: str, subject: str, why: str, instead: str = "", was: str = "") -> None:
     """Report an object that is not carried."""
-    report(Finding(Severity.LOSS, kind, subject, "is not carried", why, instead))
+    report(Finding(Severity.LOSS, kind, subject, "is not carried", why, instead, was=was))
 
 
 def _check(constraint: Constraint, columns: Mapping[str, PlannedColumn], subject: str, report: Report) -> str:
@@ -94,7 +94,7 @@ def _check(constraint: Constraint, columns: Mapping[str, PlannedColumn], subject
     try:
         return f"CONSTRAINT {quote(constraint.name)} CHECK ({translate(constraint.expression or '', operands)})"
     except Untranslatable as error:
-        lost(report, "check", subject, f"not translated: {error}", f"it was: {constraint.definition}")
+        lost(report, "check", subject, f"not translated: {error}", was=constraint.definition)
         return ""
 
 

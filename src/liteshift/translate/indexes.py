@@ -35,7 +35,7 @@ def index_statement(
     """
     subject = f"{table.name}.{index.name}"
     if index.method not in _ORDINARY:
-        lost(report, "index", subject, f"SQLite has no {index.method} index", f"it was: {index.definition}")
+        lost(report, "index", subject, f"SQLite has no {index.method} index", was=index.definition)
         return ""
     if not index.valid:
         lost(report, "index", subject, "it is invalid on the source")
@@ -81,7 +81,7 @@ def _term(column: str | None, expression: str | None, operands: Mapping[str, Ope
 
 def _not_translated(index: Index, subject: str, why: str, report: Report) -> str:
     if not index.unique:
-        lost(report, "index", subject, f"not translated: {why}", f"it was: {index.definition}")
+        lost(report, "index", subject, f"not translated: {why}", was=index.definition)
         return ""
     what = "can't be carried, and it is a unique rule"
     instead = "exclude the table, or replace the index on the source by one that SQLite can keep"
