@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 NATIVE := .venv/.native
 CRATE := native/Cargo.toml native/Cargo.lock native/pyproject.toml $(wildcard native/src/*.rs)
 
-.PHONY: help install native demo test soak lint format bench bench-copy clean
+.PHONY: help install native demo test soak oracle lint format bench bench-copy clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ test: $(STAMP) $(NATIVE)  ## all tests but the long ones
 
 soak: $(STAMP)  ## the long tests
 	$(BIN)/python -m pytest -m soak tests
+
+oracle: $(STAMP) $(NATIVE)  ## 100,000 generated values of all types there and back, counted type by type
+	$(BIN)/python -m pytest -q -m soak tests/oracle -k many
 
 lint: $(STAMP)  ## ruff, mypy --strict, the house's floors
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.oracle.test_values_with_postgres import SAMPLES, TYPES
+from tests.oracle.samples import SAMPLES, TYPES
 from tests.stages.moved import move
 
 from liteshift.plan import Profile
