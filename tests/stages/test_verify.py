@@ -77,6 +77,8 @@ FAULTS = [
     ("INSERT INTO keyless VALUES ('x', 1)", "keyless", ["extra"]),
     ("UPDATE keyless SET b = 3 WHERE a = 'y'", "keyless", ["missing", "extra"]),
     ("UPDATE keyless SET a = '' WHERE a IS NULL", "keyless", ["missing", "extra"]),
+    ("UPDATE keyless SET a = 'y ' WHERE a = 'y'", "keyless", ["missing", "extra"]),
+    ("UPDATE keyless SET b = 3 - b WHERE rowid > 1", "keyless", ["missing", "missing", "extra", "extra"]),  # swapped
 ]
 
 
