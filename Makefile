@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 NATIVE := .venv/.native
 CRATE := native/Cargo.toml native/Cargo.lock native/pyproject.toml $(wildcard native/src/*.rs)
 
-.PHONY: help install native demo test soak oracle lint format bench bench-copy clean
+.PHONY: help install native demo test soak oracle lint format bench bench-copy bench-follow clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,9 @@ bench: $(STAMP)  ## the benchmarks; the figures go to benchmarks/results
 
 bench-copy: $(STAMP) $(NATIVE)  ## the copy against the floor and against other tools: about an hour; may be stopped, and goes on
 	$(BIN)/python benchmarks/copy.py --install
+
+bench-follow: $(STAMP) $(NATIVE)  ## how fast a file follows its source, against pg_recvlogical: some ten minutes
+	$(BIN)/python benchmarks/follow.py
 
 clean:  ## remove what was made here
 	rm -rf .venv .venv-bench .benchmarks demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
