@@ -115,7 +115,7 @@ class Intake:
         self.end = self.token = self.began = None
 
     def _take(self, piece: bytes, at: int, limit: Lsn | None) -> int:
-        decode = self._decoder.decode
+        decode, begun = self._decoder.decode, at
         while at < len(piece):
             message, after = message_at(piece, at)
             event = decode(message)
@@ -124,6 +124,7 @@ class Intake:
             at = after
             if event is not None:
                 self._handle(event)
+        self.work.count(at - begun)
         return at
 
     def _take_natively(self, piece: bytes, at: int, limit: Lsn | None) -> int:

@@ -30,19 +30,31 @@ class Work:
 
     def add(self, route: Route, statement: Statement, row: Sequence[Value]) -> None:
         """Run a statement for a row, now or later."""
-        for value in row:
-            if isinstance(value, str | bytes):
-                self._bytes += len(value)
-        self._gather(route, statement, (row,))
+        runs = self._waiting.get(route.name)
+        if runs and runs[-1][1] is statement:
+            runs[-1][2].append(row)
+        else:
+            self._waiting.setdefault(route.name, []).append((route, statement, [row]))
+        self._count += 1
+        if self._count >= _HOLD_ROWS:
+            self.flush()
 
     def extend(self, route: Route, statement: Statement, rows: Sequence[Sequence[Value]]) -> None:
-        """Run a statement for rows whose bytes `count` is told of, now or later."""
-        self._gather(route, statement, rows)
+        """Run a statement for rows, now or later."""
+        runs = self._waiting.setdefault(route.name, [])
+        if runs and runs[-1][1] is statement:
+            runs[-1][2].extend(rows)
+        else:
+            runs.append((route, statement, list(rows)))
+        self._count += len(rows)
+        if self._count >= _HOLD_ROWS:
+            self.flush()
 
     def count(self, size: int) -> None:
-        """So many bytes of the log wait in what was added."""
+        """So many bytes of the log have become work."""
         self._bytes += size
-        self._flush_if_much()
+        if self._bytes > _HOLD_BYTES:
+            self.flush()
 
     def flush(self) -> None:
         """Run all that waits.
@@ -58,19 +70,6 @@ class Work:
                 at = self._applier.run(statement.text, rows, expect_each=statement.expect_each)
                 if at is not None:
                     raise missed(route, statement, rows[at])
-
-    def _gather(self, route: Route, statement: Statement, rows: Sequence[Sequence[Value]]) -> None:
-        runs = self._waiting.setdefault(route.name, [])
-        if runs and runs[-1][1] is statement:
-            runs[-1][2].extend(rows)
-        else:
-            runs.append((route, statement, list(rows)))
-        self._count += len(rows)
-        self._flush_if_much()
-
-    def _flush_if_much(self) -> None:
-        if self._count >= _HOLD_ROWS or self._bytes > _HOLD_BYTES:
-            self.flush()
 
 
 def missed(route: Route, statement: Statement, row: Sequence[Value]) -> DifferencesFound:
