@@ -142,7 +142,7 @@ def _stack(parts: Sequence[tuple[str, int]], most: int) -> str:
 def _findings(findings: Sequence[Finding]) -> str:
     headings = (
         (Severity.REFUSAL, "Refused: the move can't begin"),
-        (Severity.LOSS, "Lost: say --accept-losses once you can do without"),
+        (Severity.LOSS, "Losses: say --accept-losses once you can do without"),
         (Severity.NOTE, "Good to know: nothing is lost"),
     )
     parts = []
@@ -161,7 +161,9 @@ def _findings(findings: Sequence[Finding]) -> str:
 
 
 def _finding(kind: str, what: str, why: str, instead: str, items: Sequence[Finding]) -> str:
-    names = "".join(f"<code>{_text(wording.named(item))}</code> " for item in items)
+    names = "".join(
+        f'<code class="{"whole" if item.was else "name"}">{_text(wording.named(item))}</code> ' for item in items
+    )
     way = f'<p class="instead">{_text(instead)}</p>' if instead else ""
     return f'<li><p>{_text(kind)} {_text(what)}: {_text(why)}</p>{way}<p class="names">{names}</p></li>'
 

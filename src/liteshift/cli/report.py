@@ -13,7 +13,7 @@ from liteshift.reports import MigrateReport, Verdict, VerifiedTable
 
 _HEADINGS = {
     Severity.REFUSAL: ("refused: the move can't begin", "bold red"),
-    Severity.LOSS: ("lost: say --accept-losses once you can do without", "bold yellow"),
+    Severity.LOSS: ("losses: say --accept-losses once you can do without", "bold yellow"),
     Severity.NOTE: ("good to know: nothing is lost", "bold"),
 }
 

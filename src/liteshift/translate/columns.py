@@ -151,9 +151,9 @@ def _default(column: Column, kind: Target, subject: str, report: Report) -> str 
     try:
         default = translate_default(text, kind.family, kind.form, column.type, column.typmod)
     except Untranslatable as error:
-        report(
-            Finding(Severity.LOSS, "default", subject, f"the default {text} is not carried", f"not translated: {error}")
-        )
+        why, instead = f"not translated: {error}", "the application gives the value"
+        was = "" if str(error) == text else text
+        report(Finding(Severity.LOSS, "default", subject, "is not carried", why, instead, was=was))
         return None
     if "strftime" in default:
         where = ", and in UTC whatever the session's time zone" if kind.family == "timestamp" else ""

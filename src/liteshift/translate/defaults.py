@@ -37,7 +37,7 @@ def translate_default(text: str, family: str, form: str, source: PgType | None =
         return "NULL"
     constant = _constant(tree, form)
     if constant is None or isinstance(tree, exp.Boolean) != (family == "boolean"):
-        raise Untranslatable(f"the default {text}")
+        raise Untranslatable(text)
     return stored(_assigned(constant, base, typmod), form)
 
 
