@@ -1,11 +1,12 @@
 //! Rows of a COPY into a table: decoded, numbered, put into its tree.
 
 use crate::decode::{decode, text, Kind};
+use crate::mark::Mark;
 use crate::record::Record;
 use crate::stream::{Field, Framer};
 use crate::tree::Tree;
 use crate::value::{malformed, Fault, Value};
-use crate::window::Window;
+use crate::window::{Rows, Window};
 
 /// Bytes of rows out of order that are kept for later; beyond them, reading the table in order is cheaper.
 const ASIDE: usize = 8 << 20;
@@ -70,27 +71,37 @@ struct Columns {
     kinds: Vec<Kind>,
     /// The column that is the rowid; without one, rows are numbered from 1.
     key: Option<usize>,
+    /// An earlier process has begun, at another moment: a row may come again that it has seen.
+    resumed: bool,
     tree: Tree,
     window: Window,
     record: Record,
-    aside: Vec<Row>,
+    aside: Rows,
     aside_bytes: usize,
     rows: u64,
 }
 
 impl Loader {
-    pub fn new(tree: Tree, kinds: Vec<Kind>, key: Option<usize>) -> Self {
+    /// Args: an empty tree, the columns, which of them is the rowid, and what a table half built goes on from.
+    pub fn new(tree: Tree, kinds: Vec<Kind>, key: Option<usize>, mark: Option<Mark>) -> Self {
+        let resumed = mark.is_some();
+        let mark = mark.unwrap_or_default();
+        let mut window = Window::default();
+        mark.held.iter().for_each(|(rowid, record)| window.push(*rowid, record));
+        let aside_bytes = mark.aside.iter().map(|(_, record)| kept(record)).sum();
         let columns = Columns {
             kinds,
             key,
+            resumed,
             tree,
-            window: Window::default(),
+            window,
             record: Record::default(),
-            aside: Vec::new(),
-            aside_bytes: 0,
-            rows: 0,
+            aside: mark.aside,
+            aside_bytes,
+            rows: mark.rows,
         };
-        Self { framer: Framer::new(columns.kinds.len()), columns }
+        let width = columns.kinds.len();
+        Self { framer: if resumed { Framer::between(width) } else { Framer::new(width) }, columns }
     }
 
     /// Take the next piece of the stream; how many rows have come so far.
@@ -100,17 +111,27 @@ impl Loader {
         Ok(self.columns.rows)
     }
 
+    /// Write all rows that came to the file; what to go on from. Where a COPY has ended, another may follow.
+    pub fn mark(&mut self) -> Result<Mark, Fault> {
+        self.framer.begin_again();
+        let columns = &mut self.columns;
+        let stem = columns.tree.stem()?;
+        let held = columns.window.rows().map(|(rowid, record)| (rowid, record.to_vec())).collect();
+        Ok(Mark { stem, rows: columns.rows, held, aside: columns.aside.clone() })
+    }
+
     /// Finish the tree; how many rows came, and those out of order, which are still to be inserted.
-    pub fn finish(mut self) -> Result<(u64, Vec<Row>), Fault> {
+    pub fn finish(mut self) -> Result<(u64, Rows), Fault> {
         self.framer.finish()?; // else the tree is dropped, and its pages with it
         self.columns.release(true)?;
         self.columns.tree.finish()?;
         Ok((self.columns.rows, self.columns.aside))
     }
+}
 
-    pub fn abandon(self) -> Result<(), Fault> {
-        self.columns.tree.abandon()
-    }
+/// What a row kept for later takes in memory.
+fn kept(record: &[u8]) -> usize {
+    record.len() + size_of::<(i64, Vec<u8>)>()
 }
 
 impl Columns {
@@ -124,9 +145,6 @@ impl Columns {
                 _ => return malformed("a key that is no integer"),
             },
         };
-        if !self.tree.in_order(rowid) {
-            return self.put_aside(data, fields, ask);
-        }
         self.record.begin();
         for (at, (kind, field)) in self.kinds.iter().zip(fields).enumerate() {
             if Some(at) == self.key {
@@ -135,10 +153,16 @@ impl Columns {
                 self.record.push(&value(*kind, data, *field, ask)?);
             }
         }
+        let record = self.record.end();
         if self.key.is_none() {
-            return self.tree.add(rowid, self.record.end());
+            return self.tree.add(rowid, record);
         }
-        self.window.push(rowid, self.record.end());
+        if !self.tree.in_order(rowid) {
+            self.aside_bytes += kept(record);
+            self.aside.push((rowid, record.to_vec()));
+            return if self.aside_bytes > ASIDE { Err(Fault::Disordered) } else { Ok(()) };
+        }
+        self.window.push(rowid, record);
         if self.window.is_full() {
             self.release(false)?;
         }
@@ -146,27 +170,15 @@ impl Columns {
     }
 
     fn release(&mut self, all: bool) -> Result<(), Fault> {
-        let tree = &mut self.tree;
+        let (tree, resumed) = (&mut self.tree, self.resumed);
         self.window.release(all, |rowid, record| {
             if !tree.in_order(rowid) {
+                if resumed {
+                    return Ok(()); // whoever goes on compares all rows in the end
+                }
                 return malformed(format!("two rows have the key {rowid}"));
             }
             tree.add(rowid, record)
         })
-    }
-
-    fn put_aside(&mut self, data: &[u8], fields: &[Field], ask: &mut Ask<'_>) -> Result<(), Fault> {
-        let mut row = Row::with_capacity(self.kinds.len());
-        for (kind, field) in self.kinds.iter().zip(fields) {
-            let found = value(*kind, data, *field, ask)?.owned();
-            self.aside_bytes += found.size() + size_of::<Value<'_>>();
-            row.push(found);
-        }
-        self.aside.push(row);
-        if self.aside_bytes > ASIDE {
-            Err(Fault::Disordered)
-        } else {
-            Ok(())
-        }
     }
 }

@@ -1,22 +1,13 @@
 //! The module `liteshift_native`: the pure parts as Python sees them.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{sync_channel, SyncSender};
-use std::sync::Arc;
-use std::thread::JoinHandle;
-
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyFloat, PyInt, PyString, PyTuple};
 
 use crate::decode::Kind;
-use crate::load::{nobody, Decoder, Loader, Row};
-use crate::store::Store;
-use crate::tree::Tree;
-use crate::value::{malformed, Fault, Value};
+use crate::load::{Decoder, Row};
+use crate::value::{Fault, Value};
 
 create_exception!(liteshift_native, Refused, PyValueError, "A value that the contract has no place for.");
 create_exception!(liteshift_native, Disordered, PyValueError, "Too many rows came out of their key's order.");
@@ -109,7 +100,7 @@ pub fn shown<'py>(py: Python<'py>, value: &Value<'_>) -> PyResult<Bound<'py, PyA
     }
 }
 
-fn shown_rows<'py>(py: Python<'py>, rows: &[Row]) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+pub fn shown_rows<'py>(py: Python<'py>, rows: &[Row]) -> PyResult<Vec<Bound<'py, PyTuple>>> {
     rows.iter()
         .map(|row| PyTuple::new(py, row.iter().map(|value| shown(py, value)).collect::<PyResult<Vec<_>>>()?))
         .collect()
@@ -133,122 +124,6 @@ fn decode(py: Python<'_>, columns: Vec<Bound<'_, PyAny>>, data: &Bound<'_, PyByt
     Ok(shown_rows(py, &rows)?.into_iter().map(Bound::unbind).collect())
 }
 
-/// Builds one table of a database file that nobody has open.
-#[pyclass]
-struct TableBuilder {
-    work: Work,
-    definitions: Vec<Py<PyAny>>,
-}
-
-enum Work {
-    /// In the caller's thread, because definitions are asked, which needs Python's lock.
-    Here(Box<Loader>),
-    /// In a thread of its own, so that the next piece can be read meanwhile.
-    There(Worker),
-    Done,
-}
-
-struct Worker {
-    pieces: SyncSender<PyBackedBytes>,
-    thread: JoinHandle<Result<Box<Loader>, Fault>>,
-    rows: Arc<AtomicU64>,
-}
-
-const AHEAD: usize = 4; // pieces that may wait for the worker
-
-impl Worker {
-    fn start(mut loader: Box<Loader>) -> std::io::Result<Self> {
-        let (pieces, received) = sync_channel::<PyBackedBytes>(AHEAD);
-        let rows = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&rows);
-        let thread = std::thread::Builder::new().name("liteshift-native".into()).spawn(move || {
-            for piece in received {
-                count.store(loader.feed(&piece, &mut nobody)?, Ordering::Relaxed);
-            }
-            Ok(loader)
-        })?;
-        Ok(Self { pieces, thread, rows })
-    }
-
-    /// Let the worker finish what it was given; its table, or what went wrong.
-    fn end(self) -> Result<Box<Loader>, Fault> {
-        drop(self.pieces);
-        self.thread.join().unwrap_or_else(|_| malformed("the builder failed"))
-    }
-}
-
-impl TableBuilder {
-    fn take(&mut self) -> Result<Box<Loader>, Fault> {
-        match std::mem::replace(&mut self.work, Work::Done) {
-            Work::Here(loader) => Ok(loader),
-            Work::There(worker) => worker.end(),
-            Work::Done => malformed("the table is finished"),
-        }
-    }
-}
-
-#[pymethods]
-impl TableBuilder {
-    /// Args: the file, the table's root page, its columns (a form's name, or a `from_pg`), and which one is the rowid.
-    #[new]
-    #[pyo3(signature = (path, root, columns, key=None))]
-    fn new(path: PathBuf, root: u32, columns: Vec<Bound<'_, PyAny>>, key: Option<usize>) -> PyResult<Self> {
-        let forms = Forms::new(&columns, 0)?;
-        if key.is_some_and(|key| forms.kinds.get(key) != Some(&Kind::Integer)) {
-            return Err(Unfit::new_err("the key is no integer"));
-        }
-        let tree = Tree::new(Store::open(&path)?, root)?;
-        let loader = Box::new(Loader::new(tree, forms.kinds, key));
-        let work = if forms.definitions.is_empty() {
-            Work::There(Worker::start(loader).map_err(Fault::Io)?)
-        } else {
-            Work::Here(loader)
-        };
-        Ok(Self { work, definitions: forms.definitions })
-    }
-
-    /// Take the next piece of a binary COPY; how many rows have come so far. After an error, only `abandon`.
-    fn feed(&mut self, py: Python<'_>, piece: PyBackedBytes) -> PyResult<u64> {
-        match &mut self.work {
-            Work::Done => Err(PyValueError::new_err("the table is finished")),
-            Work::Here(loader) => {
-                let (definitions, mut failed) = (&self.definitions, None);
-                let told = loader.feed(&piece, &mut |which, text| ask(py, definitions, which, text, &mut failed));
-                match failed {
-                    Some(error) => Err(error),
-                    None => Ok(told?),
-                }
-            }
-            Work::There(worker) => {
-                let (pieces, rows) = (&worker.pieces, &worker.rows);
-                if py.detach(|| pieces.send(piece)).is_ok() {
-                    return Ok(rows.load(Ordering::Relaxed));
-                }
-                match py.detach(|| self.take()) {
-                    Ok(_) => Err(PyValueError::new_err("the builder ended early")),
-                    Err(fault) => Err(fault.into()),
-                }
-            }
-        }
-    }
-
-    /// Finish the table; how many rows came, and those out of order, which are still to be inserted.
-    fn finish(&mut self, py: Python<'_>) -> PyResult<(u64, Vec<Py<PyTuple>>)> {
-        let (rows, aside) = py.detach(|| self.take()?.finish())?;
-        Ok((rows, shown_rows(py, &aside)?.into_iter().map(Bound::unbind).collect()))
-    }
-
-    /// Leave the file as it was.
-    fn abandon(&mut self, py: Python<'_>) -> PyResult<()> {
-        if matches!(self.work, Work::Done) {
-            return Ok(());
-        }
-        // A worker that failed has dropped its table, and with it the pages.
-        py.detach(|| self.take().map_or(Ok(()), |loader| loader.abandon()))?;
-        Ok(())
-    }
-}
-
 /// Whether a form is decoded here; the others take the definition's road.
 #[pyfunction]
 fn knows(form: &str) -> bool {
@@ -258,7 +133,10 @@ fn knows(form: &str) -> bool {
 #[pymodule]
 fn liteshift_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add_class::<TableBuilder>()?;
+    module.add_class::<crate::builder::Pages>()?;
+    module.add_class::<crate::builder::TableBuilder>()?;
+    module.add_function(wrap_pyfunction!(crate::builder::marked, module)?)?;
+    module.add_function(wrap_pyfunction!(crate::builder::unpack, module)?)?;
     module.add_function(wrap_pyfunction!(decode, module)?)?;
     module.add_function(wrap_pyfunction!(knows, module)?)?;
     module.add_function(wrap_pyfunction!(crate::drain::drain, module)?)?;

@@ -1,6 +1,7 @@
 //! SQLite's record format (fileformat2.html, section 2.1).
 
-use crate::value::Value;
+use crate::value::{Fault, Value};
+use crate::walk::varint;
 
 pub fn push_varint(out: &mut Vec<u8>, value: u64) {
     if value < 0x80 {
@@ -57,29 +58,13 @@ impl Record {
     /// The whole record.
     pub fn end(&mut self) -> &[u8] {
         self.whole.clear();
-        let types = self.types.len() as u64;
-        // The header's size counts the bytes of the size itself, which may grow by that.
-        let mut own = 1;
-        while types + own >= 1 << (7 * own) {
-            own += 1;
-        }
-        push_varint(&mut self.whole, types + own);
-        self.whole.extend_from_slice(&self.types);
+        push_head(&mut self.whole, &self.types);
         self.whole.extend_from_slice(&self.body);
         &self.whole
     }
 
     fn push_int(&mut self, number: i64) {
-        let size = if number < 0 { !number } else { number } as u64;
-        let (kind, bytes) = match size {
-            0..=127 if number == 0 || number == 1 => (8 + number as u8, 0),
-            0..=0x7f => (1, 1),
-            0x80..=0x7fff => (2, 2),
-            0x8000..=0x7f_ffff => (3, 3),
-            0x80_0000..=0x7fff_ffff => (4, 4),
-            0x8000_0000..=0x7fff_ffff_ffff => (5, 6),
-            _ => (6, 8),
-        };
+        let (kind, bytes) = integer(number);
         self.types.push(kind);
         self.body.extend_from_slice(&number.to_be_bytes()[8 - bytes..]);
     }
@@ -93,6 +78,95 @@ impl Record {
         push_varint(&mut self.types, 2 * bytes.len() as u64 + kind);
         self.body.extend_from_slice(bytes);
     }
+}
+
+/// Append a record's header, which these serial types make up.
+pub fn push_head(out: &mut Vec<u8>, types: &[u8]) {
+    let size = types.len() as u64;
+    // The header's size counts the bytes of the size itself, which may grow by that.
+    let mut own = 1;
+    while size + own >= 1 << (7 * own) {
+        own += 1;
+    }
+    push_varint(out, size + own);
+    out.extend_from_slice(types);
+}
+
+/// An integer's serial type, and how many bytes it takes.
+pub fn integer(number: i64) -> (u8, usize) {
+    let size = if number < 0 { !number } else { number } as u64;
+    match size {
+        0..=127 if number == 0 || number == 1 => (8 + number as u8, 0),
+        0..=0x7f => (1, 1),
+        0x80..=0x7fff => (2, 2),
+        0x8000..=0x7f_ffff => (3, 3),
+        0x80_0000..=0x7fff_ffff => (4, 4),
+        0x8000_0000..=0x7fff_ffff_ffff => (5, 6),
+        _ => (6, 8),
+    }
+}
+
+/// A record's columns: each one's serial type, and its bytes.
+#[derive(Clone, Debug)]
+pub struct Columns<'a> {
+    types: &'a [u8],
+    body: &'a [u8],
+}
+
+impl<'a> Columns<'a> {
+    pub fn of(record: &'a [u8]) -> Result<Self, Fault> {
+        let (head, size) = varint(record, 0)?;
+        let head = usize::try_from(head).unwrap_or(usize::MAX);
+        match (record.get(size..head), record.get(head..)) {
+            (Some(types), Some(body)) => Ok(Self { types, body }),
+            _ => spoilt(),
+        }
+    }
+
+    /// The next one; None after the last.
+    pub fn take(&mut self) -> Result<Option<(u64, &'a [u8])>, Fault> {
+        if self.types.is_empty() {
+            return Ok(None);
+        }
+        let (kind, size) = varint(self.types, 0)?;
+        self.types = &self.types[size..];
+        let length = match kind {
+            0 | 8 | 9 => 0,
+            1..=4 => kind as usize,
+            5 => 6,
+            6 | 7 => 8,
+            10 | 11 => return spoilt(),
+            _ => usize::try_from((kind - 12) / 2).unwrap_or(usize::MAX),
+        };
+        if length > self.body.len() {
+            return spoilt();
+        }
+        let (field, rest) = self.body.split_at(length);
+        self.body = rest;
+        Ok(Some((kind, field)))
+    }
+}
+
+fn spoilt<T>() -> Result<T, Fault> {
+    Err(Fault::Unfit("a record is none".into()))
+}
+
+/// The value of a column.
+pub fn stored(kind: u64, field: &[u8]) -> Value<'_> {
+    match kind {
+        0 => Value::Null,
+        7 => Value::Fraction(f64::from_bits(bits(field) as u64)),
+        8 | 9 => Value::Int(kind as i64 - 8),
+        1..=6 => Value::Int(bits(field)),
+        _ if kind % 2 == 0 => Value::Blob(field),
+        _ => Value::Text(field),
+    }
+}
+
+/// A signed number of up to eight bytes.
+fn bits(field: &[u8]) -> i64 {
+    let first = field.first().map_or(0, |byte| i64::from(*byte as i8));
+    field.iter().skip(1).fold(first, |number, byte| number << 8 | i64::from(*byte))
 }
 
 /// The integer that SQLite writes for a real: one of at most six bytes.
@@ -124,6 +198,38 @@ mod tests {
         assert_eq!(varint(u64::MAX), [0xff; 9]);
         assert_eq!(varint((1 << 56) - 1), [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
         assert_eq!(varint(1 << 56), [0x80, 0xc0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0]);
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let values = [
+            Value::Null,
+            Value::Int(0),
+            Value::Int(1),
+            Value::Int(-1),
+            Value::Int(-129),
+            Value::Int(1 << 20),
+            Value::Int(i64::MAX),
+            Value::Int(i64::MIN),
+            Value::Int(-(1 << 40)),
+            Value::Fraction(-1.5),
+            Value::Text(b"text"),
+            Value::Blob(b""),
+        ];
+        let mut record = Record::default();
+        record.begin();
+        values.iter().for_each(|value| record.push(value));
+        let bytes = record.end().to_vec();
+        let mut columns = Columns::of(&bytes).unwrap();
+        for value in &values {
+            let (kind, field) = columns.take().unwrap().unwrap();
+            assert_eq!(stored(kind, field), *value);
+        }
+        assert!(columns.take().unwrap().is_none());
+        for end in 0..bytes.len() {
+            let Ok(mut columns) = Columns::of(&bytes[..end]) else { continue };
+            while let Ok(Some(_)) = columns.take() {}
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ enum State {
     Header,
     Rows,
     Done,
+    /// One stream has ended, another may begin.
+    Between,
 }
 
 /// Takes the stream in pieces of any size and gives whole rows.
@@ -27,6 +29,11 @@ pub struct Framer {
 impl Framer {
     pub fn new(width: usize) -> Self {
         Self { width, state: State::Header, carry: Vec::new(), fields: Vec::with_capacity(width) }
+    }
+
+    /// The same, an earlier stream having ended.
+    pub fn between(width: usize) -> Self {
+        Self { state: State::Between, ..Self::new(width) }
     }
 
     /// Take the next piece; `each` is called with every row that it completes: all bytes, and where the fields lie.
@@ -50,10 +57,17 @@ impl Framer {
 
     /// The stream has ended.
     pub fn finish(&self) -> Result<(), Fault> {
-        if self.state != State::Done {
+        if !matches!(self.state, State::Done | State::Between) || !self.carry.is_empty() {
             return malformed("the copy ended in the middle");
         }
         Ok(())
+    }
+
+    /// Where a stream has ended, let another follow.
+    pub fn begin_again(&mut self) {
+        if self.state == State::Done {
+            self.state = State::Between;
+        }
     }
 
     fn whole<F>(&mut self, data: &[u8], each: &mut F) -> Result<usize, Fault>
@@ -61,7 +75,7 @@ impl Framer {
         F: FnMut(&[u8], &[Field]) -> Result<(), Fault>,
     {
         let mut at = 0;
-        if self.state == State::Header {
+        if matches!(self.state, State::Header | State::Between) {
             match header(data)? {
                 None => return Ok(0),
                 Some(length) => at = length,

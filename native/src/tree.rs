@@ -1,41 +1,37 @@
 //! A table's b-tree, built bottom up from rows in rowid order (fileformat2.html, section 1.6).
 
+use crate::pages::{unfit, Pages, Writer};
 use crate::record::push_varint;
-use crate::store::Store;
 use crate::value::Fault;
-
-const LEAF: u8 = 0x0d;
-const INTERIOR: u8 = 0x05;
-const LEAF_HEAD: usize = 8;
-const INTERIOR_HEAD: usize = 12;
-const LONGEST: usize = 1_000_000_000; // SQLite's own limit of a row (SQLITE_MAX_LENGTH)
+use crate::walk::{local_size, INTERIOR_HEAD, LEAF_HEAD, LONGEST, TABLE_INTERIOR, TABLE_LEAF};
+use std::sync::Arc;
 
 /// A page being filled: cells from its end, pointers to them from its start.
 #[derive(Debug)]
-struct Page {
+pub struct Page {
     bytes: Vec<u8>,
     usable: usize,
     head: usize,
-    cells: usize,
+    pub cells: usize,
     content: usize,
 }
 
 impl Page {
-    fn new(size: usize, usable: usize, head: usize) -> Self {
+    pub fn new(size: usize, usable: usize, head: usize) -> Self {
         Self { bytes: vec![0; size], usable, head, cells: 0, content: usable }
     }
 
-    fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.bytes.fill(0);
         self.cells = 0;
         self.content = self.usable;
     }
 
-    fn fits(&self, cell: usize) -> bool {
+    pub fn fits(&self, cell: usize) -> bool {
         self.head + 2 * (self.cells + 1) + cell <= self.content
     }
 
-    fn add(&mut self, cell: &[u8]) {
+    pub fn add(&mut self, cell: &[u8]) {
         self.content -= cell.len();
         self.bytes[self.content..self.content + cell.len()].copy_from_slice(cell);
         let pointer = self.head + 2 * self.cells;
@@ -43,12 +39,12 @@ impl Page {
         self.cells += 1;
     }
 
-    fn close(&mut self, kind: u8, right: u32) -> &[u8] {
+    pub fn close(&mut self, kind: u8, right: u32) -> &[u8] {
         self.bytes[0] = kind;
         self.bytes[3..5].copy_from_slice(&(self.cells as u16).to_be_bytes());
         // 65536 is written as 0, which is what is left of it in two bytes.
         self.bytes[5..7].copy_from_slice(&(self.content as u16).to_be_bytes());
-        if kind == INTERIOR {
+        if self.head == INTERIOR_HEAD {
             self.bytes[8..12].copy_from_slice(&right.to_be_bytes());
         }
         &self.bytes
@@ -56,7 +52,7 @@ impl Page {
 }
 
 /// A finished page: its number, and the largest rowid under it.
-type Child = (u32, i64);
+pub type Child = (u32, i64);
 
 /// Children that have no parent yet. Two are always kept back, for a parent needs two.
 #[derive(Debug, Default)]
@@ -74,7 +70,7 @@ impl Level {
 
 #[derive(Debug)]
 pub struct Tree {
-    store: Store,
+    writer: Writer,
     root: u32,
     leaf: Page,
     interior: Page,
@@ -84,24 +80,54 @@ pub struct Tree {
     pub rows: u64,
 }
 
+/// A tree half built, all of whose pages are written: what is left to know of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stem {
+    /// The pages that have no parent yet, by level.
+    pub levels: Vec<Vec<Child>>,
+    pub last: Option<i64>,
+    pub rows: u64,
+}
+
 impl Tree {
     /// Begin to fill the empty table whose root page this is.
-    pub fn new(mut store: Store, root: u32) -> Result<Self, Fault> {
-        let page = store.read(root)?;
-        if page[0] != LEAF || page[3..5] != [0, 0] {
-            return Err(Fault::Unfit(format!("page {root} is no empty table")));
+    pub fn new(pages: Arc<Pages>, root: u32) -> Result<Self, Fault> {
+        Self::resume(pages, root, Stem::default())
+    }
+
+    /// Go on where another process stopped.
+    pub fn resume(pages: Arc<Pages>, root: u32, stem: Stem) -> Result<Self, Fault> {
+        let page = pages.read(root)?;
+        if root < 2 || page[0] != TABLE_LEAF || page[3..5] != [0, 0] {
+            return unfit(format!("page {root} is no empty table"));
         }
-        let (size, usable) = (store.page_size, store.usable);
+        let (size, usable) = (pages.page_size, pages.usable);
+        let mut levels = Vec::new();
+        for children in stem.levels {
+            let mut level = Level::default();
+            children.into_iter().for_each(|child| level.push(child));
+            levels.push(level);
+        }
         Ok(Self {
-            store,
+            writer: Writer::new(pages),
             root,
             leaf: Page::new(size, usable, LEAF_HEAD),
             interior: Page::new(size, usable, INTERIOR_HEAD),
-            levels: Vec::new(),
-            last: None,
+            levels,
+            last: stem.last,
             cell: Vec::new(),
-            rows: 0,
+            rows: stem.rows,
         })
+    }
+
+    /// Write all that came so far; what to go on from.
+    pub fn stem(&mut self) -> Result<Stem, Fault> {
+        if self.leaf.cells > 0 {
+            self.flush_leaf()?;
+        }
+        self.writer.flush()?;
+        let levels = self.levels.iter().map(|level| level.children.clone()).collect();
+        Ok(Stem { levels, last: self.last, rows: self.rows })
     }
 
     /// Whether a row of this rowid may come next.
@@ -117,11 +143,11 @@ impl Tree {
         self.cell.clear();
         push_varint(&mut self.cell, record.len() as u64);
         push_varint(&mut self.cell, rowid as u64);
-        let local = local_size(record.len(), self.store.usable);
+        let local = local_size(record.len(), self.writer.pages.usable, true);
         let (local, rest) = record.split_at(local);
         self.cell.extend_from_slice(local);
         if !rest.is_empty() {
-            let first = self.overflow(rest)?;
+            let first = overflow(&mut self.writer, rest)?;
             self.cell.extend_from_slice(&first.to_be_bytes());
         }
         if !self.leaf.fits(self.cell.len()) {
@@ -135,15 +161,21 @@ impl Tree {
 
     /// Write what is left, the root last, and then the file's header. What was there before stays as it was until then.
     pub fn finish(mut self) -> Result<u64, Fault> {
-        if self.rows == 0 {
-            self.store.forget()?;
-            return Ok(0);
+        if self.leaf.cells > 0 && !self.levels.is_empty() {
+            self.flush_leaf()?;
         }
-        if self.levels.is_empty() {
-            self.store.commit(self.root, self.leaf.close(LEAF, 0))?;
+        let Some(lowest) = self.levels.first() else {
+            self.writer.commit(self.root, self.leaf.close(TABLE_LEAF, 0))?;
+            return Ok(self.rows);
+        };
+        if let ([only], 1) = (lowest.children.as_slice(), self.levels.len()) {
+            // A leaf alone was written for a stem, and a parent needs two.
+            self.writer.flush()?;
+            let pages = Arc::clone(&self.writer.pages);
+            self.writer.commit(self.root, &pages.read(only.0)?)?;
+            pages.give([(only.0, only.0 + 1)]);
             return Ok(self.rows);
         }
-        self.flush_leaf()?;
         let mut at = 0;
         // The topmost level has never had a parent; when all of it fits in one page, that page is the root.
         while at + 1 < self.levels.len() || self.taken(at) < self.levels[at].children.len() {
@@ -154,17 +186,12 @@ impl Tree {
         }
         let children = std::mem::take(&mut self.levels[at].children);
         let bytes = fill(&mut self.interior, &children);
-        self.store.commit(self.root, bytes)?;
+        self.writer.commit(self.root, bytes)?;
         Ok(self.rows)
     }
 
-    /// Take back every page that was written.
-    pub fn abandon(mut self) -> Result<(), Fault> {
-        self.store.forget()
-    }
-
     fn flush_leaf(&mut self) -> Result<(), Fault> {
-        let number = self.store.append(self.leaf.close(LEAF, 0))?;
+        let number = self.writer.append(self.leaf.close(TABLE_LEAF, 0))?;
         self.leaf.clear();
         let last = self.last.unwrap_or(i64::MIN);
         self.adopt(0, (number, last))
@@ -176,7 +203,7 @@ impl Tree {
             self.levels.push(Level::default());
         }
         self.levels[at].push(child);
-        let room = self.store.usable - INTERIOR_HEAD;
+        let room = self.writer.pages.usable - INTERIOR_HEAD;
         // Only when there is certainly more than a page: counting each time would cost.
         while self.levels[at].size > room + 3 * LARGEST_CELL {
             self.flush_children(at)?;
@@ -187,7 +214,7 @@ impl Tree {
     /// How many of a level's children the next page takes: as many as fit, but never all but one.
     fn taken(&self, at: usize) -> usize {
         let children = &self.levels[at].children;
-        let room = self.store.usable - INTERIOR_HEAD;
+        let room = self.writer.pages.usable - INTERIOR_HEAD;
         let (mut used, mut count) = (0, 0);
         for child in children {
             if used > room {
@@ -209,26 +236,26 @@ impl Tree {
         level.size -= children.iter().map(|child| cell_size(*child)).sum::<usize>();
         let largest = children.last().map_or(i64::MIN, |child| child.1);
         let bytes = fill(&mut self.interior, &children);
-        let number = self.store.append(bytes)?;
+        let number = self.writer.append(bytes)?;
         self.adopt(at + 1, (number, largest))
     }
+}
 
-    /// Write a chain of overflow pages; the first one's number.
-    fn overflow(&mut self, mut rest: &[u8]) -> Result<u32, Fault> {
-        let first = self.store.next();
-        let room = self.store.usable - 4;
-        let mut page = vec![0; self.store.page_size];
-        while !rest.is_empty() {
-            let (part, after) = rest.split_at(rest.len().min(room));
-            page.fill(0);
-            let next = if after.is_empty() { 0 } else { self.store.after_next() };
-            page[..4].copy_from_slice(&next.to_be_bytes());
-            page[4..4 + part.len()].copy_from_slice(part);
-            self.store.append(&page)?;
-            rest = after;
-        }
-        Ok(first)
+/// Write a chain of overflow pages; the first one's number.
+pub fn overflow(writer: &mut Writer, mut rest: &[u8]) -> Result<u32, Fault> {
+    let first = writer.next_number()?;
+    let room = writer.pages.usable - 4;
+    let mut page = vec![0; writer.pages.page_size];
+    while !rest.is_empty() {
+        let (part, after) = rest.split_at(rest.len().min(room));
+        page.fill(0);
+        let next = if after.is_empty() { 0 } else { writer.after_next()? };
+        page[..4].copy_from_slice(&next.to_be_bytes());
+        page[4..4 + part.len()].copy_from_slice(part);
+        writer.append(&page)?;
+        rest = after;
     }
+    Ok(first)
 }
 
 const LARGEST_CELL: usize = 2 + 4 + 9;
@@ -258,34 +285,12 @@ fn fill<'a>(page: &'a mut Page, children: &[Child]) -> &'a [u8] {
             page.add(&cell);
         }
     }
-    page.close(INTERIOR, right)
-}
-
-/// How many bytes of a row stay in its leaf (fileformat2.html, section 1.6, "X", "M" and "K").
-fn local_size(length: usize, usable: usize) -> usize {
-    let most = usable - 35;
-    if length <= most {
-        return length;
-    }
-    let least = (usable - 12) * 32 / 255 - 23;
-    let even = least + (length - least) % (usable - 4);
-    if even <= most {
-        even
-    } else {
-        least
-    }
+    page.close(TABLE_INTERIOR, right)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_sizes_that_stay_local() {
-        assert_eq!(local_size(4061, 4096), 4061);
-        assert_eq!(local_size(4062, 4096), 489); // the least: what is left would not fill another overflow page
-        assert_eq!(local_size(4096 + 489 + 4088, 4096), 4096 + 489 + 4088 - 2 * 4092);
-    }
 
     #[test]
     fn sizes_of_varints() {

@@ -54,6 +54,16 @@ impl Window {
     }
 }
 
+/// Rows kept in memory, each with its record.
+pub type Rows = Vec<(i64, Vec<u8>)>;
+
+impl Window {
+    /// What it holds.
+    pub fn rows(&self) -> impl Iterator<Item = (i64, &[u8])> {
+        self.rows.iter().map(|row| (row.rowid, &self.records[row.from..row.to]))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

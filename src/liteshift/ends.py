@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -28,14 +29,81 @@ class Unbuilt(StrEnum):
     REFUSED = "refused"
 
 
+class Unbuildable(Exception):
+    """A table's pages can't be built; the table is empty."""
+
+    def __init__(self, why: Unbuilt) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A part of a table in the order of its heap.
+
+    Attributes:
+        name: where it ends; a later snapshot finds the place again by it.
+        place: what the source knows it by.
+    """
+
+    name: str = ""
+    place: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How far a table's copy has come, for a later run to go on from.
+
+    Attributes:
+        rows: how many of its rows are in the file.
+        whole: whether that is all of them.
+        road: who stored them: `native` or `python`.
+        after: the name of the last range that is in the file.
+        above: where rows come in their key's order: the highest key that is in the file.
+    """
+
+    rows: int
+    whole: bool
+    road: str
+    after: str = ""
+    above: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a move is about; another run goes on with what it left only where that is the same.
+
+    Attributes:
+        asked: the source and the choices, in words.
+        plan: a digest of what is planned.
+        tables: the target's names of the planned tables.
+    """
+
+    asked: str
+    plan: str
+    tables: tuple[str, ...] = ()
+
+
 class Snapshot(Protocol):
     """The source as it was at one moment, however long that is looked at.
 
     Attributes:
         position: the log position (`pg_lsn` text) that it shows.
+        identity: which database it is, wherever it is reached.
     """
 
     position: str
+
+    @property
+    def identity(self) -> str: ...
+
+    def another(self) -> AbstractContextManager[Snapshot]:
+        """The same moment on a connection of its own, for another thread.
+
+        Raises:
+            NoConnection: no connection.
+        """
+        ...
 
     def catalog(self) -> Catalog:
         """The whole schema."""
@@ -45,18 +113,41 @@ class Snapshot(Protocol):
         """Keep the tables' shape until the snapshot ends; readers and writers go on."""
         ...
 
-    def lines(self, table: Name, columns: Sequence[str], *, with_children: bool) -> Iterator[bytes]:
-        """Every row in COPY's text format, as the heap has them."""
+    def ranges(self, table: Name, *, with_children: bool, keyed: bool, after: str = "") -> Sequence[Range] | None:
+        """A table in parts, each worth a while, in the order in which its rows come without `order`.
+
+        Args:
+            keyed: it has an integer key, in whose order its rows are hoped for.
+            after: only what comes after the range of this name, which an earlier snapshot may have given.
+
+        Returns:
+            None where that range can't be found again.
+        """
+        ...
+
+    def lines(
+        self, table: Name, columns: Sequence[str], *, with_children: bool, within: Range | None = None
+    ) -> Iterator[bytes]:
+        """Every row, or those of a range, in COPY's text format, as the heap has them."""
         ...
 
     def binary(
-        self, table: Name, columns: Sequence[tuple[str, str]], *, with_children: bool, order: Sequence[str] = ()
+        self,
+        table: Name,
+        columns: Sequence[tuple[str, str]],
+        *,
+        with_children: bool,
+        order: Sequence[str] = (),
+        above: int | None = None,
+        within: Range | None = None,
     ) -> Generator[bytes, None, int]:
         """Every row in COPY's binary format, as one stream that is cut anywhere; closing it early is harmless.
 
         Args:
             columns: each column and the SQL expression for it, as `codec.copy_binary` has it.
             order: the columns to sort by; without, as the heap has them.
+            above: only rows whose first column of `order` is above this.
+            within: only rows of this range.
 
         Returns:
             How many rows the server says it sent.
@@ -140,39 +231,126 @@ class Source(Protocol):
         ...
 
 
-class Staging(Protocol):
-    """A file in the making, which nobody else has open."""
+class Builder(Protocol):
+    """Fills one empty table by making its pages; after an error it can only be abandoned."""
 
-    def execute(self, statements: Iterable[str]) -> None:
-        """Run schema statements."""
+    def feed(self, piece: bytes) -> int:
+        """Take the next piece of a stream of COPY's binary format; how many rows have come.
+
+        Raises:
+            Unbuildable: it can't be done.
+        """
         ...
 
-    def load(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
-        """Put rows into an empty table."""
+    def keep(self, after: str, *, in_order: bool) -> None:
+        """Let a later run go on from here. Where a COPY has ended, another may follow.
+
+        Args:
+            after: the name of the range that ended.
+            in_order: all rows come in their key's order, and the key says where to go on.
+        """
+        ...
+
+    def finish(self) -> int:
+        """All rows have come; how many.
+
+        Raises:
+            Unbuildable: it can't be done.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Leave the table empty; once it is finished, this does nothing."""
+        ...
+
+
+class Building(Protocol):
+    """The file while its tables' pages are made; each builder may be in a thread of its own."""
+
+    def builder(self, table: str) -> Builder:
+        """Begin with a table, or go on where an earlier run stopped."""
+        ...
+
+
+class Staging(Protocol):
+    """A file in the making, which nobody else has open.
+
+    Attributes:
+        kept: what an earlier run, and this one, have brought into it, by table.
+    """
+
+    @property
+    def kept(self) -> Mapping[str, Kept]: ...
+
+    @property
+    def begun(self) -> bool:
+        """Whether the tables are there, from an earlier run."""
+        ...
+
+    def resume(self, task: Task) -> str:
+        """Go on with what an interrupted move has left; before anything else is done with the file.
+
+        Returns:
+            Why what there was can't be used, and is thrown away; empty where that is not so.
+
+        Raises:
+            LiteshiftError: a move about something else has left a file.
+        """
+        ...
+
+    def execute(self, statements: Iterable[str]) -> None:
+        """Run schema statements, all or none."""
+        ...
+
+    def load(
+        self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]], *, after: str = "", last: bool = True
+    ) -> None:
+        """Put rows into a table, in one transaction.
+
+        Args:
+            after: the name of the range that they are.
+            last: whether the table is whole with them.
+        """
         ...
 
     def can_build(self, table: str, columns: Sequence[str], forms: Sequence[str]) -> bool:
-        """Whether `build` can fill this table."""
-        ...
-
-    def build(
-        self,
-        table: str,
-        columns: Sequence[str],
-        forms: Sequence[str],
-        pieces: Iterable[bytes],
-        tell: Callable[[int], None],
-    ) -> int | Unbuilt:
-        """Put rows into an empty table by making its pages.
+        """Whether `building` can fill this table.
 
         Args:
             forms: the columns' stored forms.
-            pieces: a stream of COPY's binary format.
-            tell: told how many rows have come.
-
-        Returns:
-            How many rows came; or why the table is still empty.
         """
+        ...
+
+    def building(self, tables: Mapping[str, Sequence[str]]) -> AbstractContextManager[Building]:
+        """Make pages of tables that can be built, while nothing else is done with the file.
+
+        Args:
+            tables: each table's stored forms.
+        """
+        ...
+
+    def index(self, statements: Mapping[str, Sequence[str]], tell: Callable[[str, int, int], None]) -> None:
+        """Make and fill the tables' indexes, those of their unique rules among them.
+
+        Args:
+            statements: each table's statements that make the indexes which it did not come with.
+            tell: told of each table's index as it is done: how many are, and of how many.
+
+        Raises:
+            LiteshiftError: rows break a unique rule.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Let no later run go on with this file: it is not what it should be."""
+        ...
+
+    def clear(self, table: str) -> None:
+        """Empty a table that is to be copied anew."""
+        ...
+
+    def mending(self) -> AbstractContextManager[Repairing]:
+        """Change rows of tables that are whole, in one transaction."""
         ...
 
     def set_sequence(self, table: str, value: int) -> None:
@@ -201,7 +379,7 @@ class Staging(Protocol):
         ...
 
     def check(self) -> tuple[Sequence[str], Sequence[str]]:
-        """What `integrity_check` and `foreign_key_check` find; empty for nothing."""
+        """What is wrong with the file, and which rows point nowhere; empty for nothing."""
         ...
 
     def seal(self) -> None:
@@ -294,13 +472,23 @@ class Target(Protocol):
 
     label: str
 
-    def staging(self, *, overwrite: bool) -> AbstractContextManager[Staging]:
-        """Begin a file beside the target; what is not published is removed at the end.
+    def staging(self, *, overwrite: bool, restart: bool = False) -> AbstractContextManager[Staging]:
+        """Begin a file beside the target, or go on with one.
+
+        What is not published is removed at the end; where the block raises, rows that are in it stay for a later run.
+
+        Args:
+            restart: throw away what an interrupted move has left.
 
         Raises:
             LiteshiftError: the target exists and `overwrite` is not set, or its folder can't be written.
+            Locked: another process makes it.
             NoSpace: the disk is full.
         """
+        ...
+
+    def left(self) -> Mapping[str, Kept]:
+        """What an interrupted move has left, by table; empty for nothing."""
         ...
 
     def reading(self) -> AbstractContextManager[Reading]:

@@ -32,11 +32,12 @@ class RejectFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
-        # Named as the target's own staging file is, so that what a killed run leaves goes with the next one.
-        self._staged = path.with_name(f".{path.name.removesuffix(SUFFIX)}.{os.getpid()}.staging-rejects")
+        self._staged = path.with_name(f".{path.name.removesuffix(SUFFIX)}.staging-rejects")
         self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
+        with self._told():
+            self._staged.unlink(missing_ok=True)  # a killed run's; nobody else makes this target now
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
@@ -65,6 +66,17 @@ class RejectFile:
                 self._file = os.fdopen(os.open(self._staged, flags, 0o600), "w", encoding="utf-8")
             self.count += 1
             self._file.write(json_line(asdict(reject)) + "\n")
+
+    def strike(self, table: str) -> None:
+        """Take back what was written down of a source's table."""
+        kept = [reject for reject in self.written() if reject.table != table]
+        if len(kept) < self.count and self._file is not None:
+            with self._told():
+                self._file.truncate(0)
+                self._file.seek(0)
+            self.count = 0
+            for reject in kept:
+                self(reject)
 
     def written(self) -> Iterator[Reject]:
         """Those that were written down so far."""

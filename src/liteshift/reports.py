@@ -33,6 +33,8 @@ class CopiedTable:
         rejected: rows that can't be carried.
         seconds: time taken.
         road: who stored the rows: `native` where the native core built the table's pages, else `python`.
+        kept: how many of the rows an earlier run had brought, which was interrupted.
+        mended: how many rows of those were written or removed since, as the source had changed.
     """
 
     source: str
@@ -41,6 +43,8 @@ class CopiedTable:
     rejected: int
     seconds: float
     road: str
+    kept: int = 0
+    mended: int = 0
 
 
 @dataclass(frozen=True, slots=True)

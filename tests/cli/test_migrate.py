@@ -245,7 +245,7 @@ def begun(large: str, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     ) as process:  # fmt: skip
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and process.poll() is None:
-            if any(path.stat().st_size > 100_000 for path in tmp_path.glob(".app.db.*.staging")):
+            if any(path.stat().st_size > 100_000 for path in tmp_path.glob(".app.db.staging/file.db")):
                 break
             time.sleep(0.01)
         yield process
@@ -278,7 +278,7 @@ def test_a_server_that_stops_half_way(tmp_path: Path) -> None:
             cwd=tmp_path, env=_environment(url, {}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         ) as process:  # fmt: skip
             while process.poll() is None and not any(
-                path.stat().st_size > 100_000 for path in tmp_path.glob(".app.db.*.staging")
+                path.stat().st_size > 100_000 for path in tmp_path.glob(".app.db.staging/file.db")
             ):
                 time.sleep(0.01)
             server.stop()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from liteshift.errors import LiteshiftError, NotInitialised
+from liteshift.errors import LiteshiftError, Locked, NotInitialised
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.target import SqliteTarget
 
@@ -85,13 +84,21 @@ def test_a_target_that_comes_into_being_meanwhile_is_kept(tmp_path: Path) -> Non
     assert [found.name for found in tmp_path.iterdir()] == ["a.db"]
 
 
-def test_what_killed_runs_left_is_removed_and_what_others_make_is_not(tmp_path: Path) -> None:
-    dead, own, living = (tmp_path / f".a.db.{number}.staging" for number in (2**22 + 1, os.getpid(), os.getppid()))
-    other = tmp_path / ".b.db.4194305.staging"
-    for found in (dead, own, living, other, tmp_path / f"{dead.name}-journal", tmp_path / f"{dead.name}-rejects"):
-        found.write_text("half")
+def test_what_a_killed_run_left_is_removed_and_what_others_make_is_not(tmp_path: Path) -> None:
+    for name in (".a.db.staging", ".b.db.staging"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file.db").write_text("half")
     _make(tmp_path / "a.db")
-    assert {found.name for found in tmp_path.iterdir()} == {"a.db", living.name, other.name}
+    assert {found.name for found in tmp_path.iterdir()} == {"a.db", ".b.db.staging"}
+
+
+def test_one_process_makes_a_target_at_a_time(tmp_path: Path) -> None:
+    with SqliteTarget(tmp_path / "a.db").staging(overwrite=False) as staging:
+        staging.execute(["CREATE TABLE t (a)"])
+        with pytest.raises(Locked, match="another process"), SqliteTarget(tmp_path / "a.db").staging(overwrite=False):
+            pass
+        staging.load("t", ["a"], [(1,)])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:

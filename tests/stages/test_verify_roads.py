@@ -8,12 +8,13 @@ import sys
 import threading
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.stages.test_copy_roads import SCHEMA, move, run
 
 from liteshift import migration, native
+from liteshift.pace import Pace
 from liteshift.plan import Choices, Profile
 from liteshift.postgres.snapshot import PostgresSnapshot, PostgresSource
 from liteshift.progress import Step, silent
@@ -168,10 +169,10 @@ class _Forgetful(PostgresSnapshot):
     """Loses a row on the way here, as a fault in our reading would."""
 
     def binary(
-        self, table: Name, columns: Sequence[tuple[str, str]], *, with_children: bool, order: Sequence[str] = ()
+        self, table: Name, columns: Sequence[tuple[str, str]], *, with_children: bool, **more: Any
     ) -> Generator[bytes, None, int]:
         """Every row but the one with the key 2."""
-        pieces = super().binary(table, columns, with_children=with_children, order=order)
+        pieces = super().binary(table, columns, with_children=with_children, **more)
         kept = bytearray()
         try:
             while True:
@@ -190,7 +191,7 @@ def test_the_server_says_how_many_rows_it_sent(database: str, tmp_path: Path) ->
         connection.execute("DELETE FROM t WHERE id = 2")  # so that both sides have the same rows, as far as we are told
     with PostgresSource(database).snapshot() as snapshot, SqliteTarget(tmp_path / "t.db").reading() as rows:
         (table,) = prepare(snapshot, Choices()).tables
-        forgetful = _Forgetful(snapshot._connection, snapshot.position)
+        forgetful = _Forgetful(snapshot._connection, snapshot.position, database, Pace())
         assert equal_rows(forgetful, rows, table, lambda _: None) is None
 
 

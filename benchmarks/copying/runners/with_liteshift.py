@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from liteshift.plan import Choices
 from liteshift.postgres.snapshot import PostgresSource
 from liteshift.progress import silent
 from liteshift.reports import Reject
-from liteshift.sqlite.load import SqliteStaging
 from liteshift.sqlite.target import SqliteTarget
 from liteshift.stages.copy import copy_rows
 from liteshift.stages.prepare import prepare
@@ -42,8 +40,10 @@ def copy(table: str, target: Path) -> dict[str, Any]:
     with PostgresSource("").snapshot() as snapshot:
         plan = prepare(snapshot, _chosen(table))
         planned = time.monotonic()
-        with closing(SqliteStaging(target, target, overwrite=False)) as staging:
+        with SqliteTarget(target).staging(overwrite=False) as staging:
             (copied,) = copy_rows(snapshot, plan, staging, silent, _refuse)
+            staging.close()
+            staging.publish()
     return {"parts": {"plan": planned - started, "copy": copied.seconds}, "road": copied.road}
 
 

@@ -22,6 +22,7 @@ from liteshift.live import ending
 from liteshift.live.move import STATUS, Ends, Move
 from liteshift.live.run import run
 from liteshift.logbook import Page
+from liteshift.pace import Pace
 from liteshift.phases import Phase
 from liteshift.plan import Choices
 from liteshift.plan import as_json as words_as_json
@@ -69,6 +70,9 @@ def move_live(
     hooks: dict[str, str],
     overwrite: bool,
     pause: float,
+    jobs: int,
+    rate: float,
+    restart: bool,
     as_json: bool,
 ) -> None:
     """Begin a live move, or go on with it, until it is over or interrupted."""
@@ -84,9 +88,14 @@ def move_live(
             from liteshift.live import begin  # the planner, which no other phase needs, is slow to import
 
             os.environ.setdefault("LITESHIFT_SQLITE", _FOR_COPYING)
-            with _opened(place, source, path, pause, as_json) as move:
+            with _opened(place, source, path, pause, as_json, rate) as move:
                 begin.copy(
-                    move, _target(path), _rejects(path), overwrite=overwrite or _target(path).move() == page.move
+                    move,
+                    _target(path),
+                    _rejects(path),
+                    overwrite=overwrite or _target(path).move() == page.move,
+                    restart=restart,
+                    jobs=jobs,
                 )
             if not chosen:
                 del os.environ["LITESHIFT_SQLITE"]
@@ -94,7 +103,7 @@ def move_live(
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os.execv(sys.executable, [sys.executable, "-m", "liteshift", *sys.argv[1:]])  # noqa: S606 - no shell
-        with _opened(place, source, path, pause, as_json) as move:
+        with _opened(place, source, path, pause, as_json, rate) as move:
             run(move, _target(path), _rejects(path))
 
 
@@ -277,10 +286,12 @@ def _end(
 
 
 @contextmanager
-def _opened(place: Workdir, source: str | None, path: Path, pause: float, as_json: bool) -> Iterator[Move]:
+def _opened(
+    place: Workdir, source: str | None, path: Path, pause: float, as_json: bool, rate: float = 0
+) -> Iterator[Move]:
     page = place.logbook.read()
     with render.progress(as_json_lines=as_json) as progress, _keeper(page) as gate:
-        ends = Ends(_origin(source), _target(path), gate, lambda side: _run_hook(page, side))
+        ends = Ends(_origin(source, rate), _target(path), gate, lambda side: _run_hook(page, side))
         terms = Terms(pause=pause)
 
         def show(kind: str, word: Any) -> None:
@@ -374,11 +385,11 @@ def _rejects(path: Path) -> Path:
     return path.with_name(f"{path.name}{SUFFIX}")
 
 
-def _origin(source: str | None) -> Any:
+def _origin(source: str | None, rate: float = 0) -> Any:
     from liteshift.postgres.connect import resolve
     from liteshift.postgres.slot import PostgresOrigin
 
-    return PostgresOrigin(resolve(source))
+    return PostgresOrigin(resolve(source), Pace(rate))
 
 
 def _target(path: Path) -> Any:

@@ -13,17 +13,18 @@ from liteshift.cli import options, render, report
 from liteshift.cli.live import compare_live, is_live, move_live, pause_option, workdir_option
 from liteshift.ends import Source, Target
 from liteshift.errors import DifferencesFound, LossesNotAccepted, UsageError
+from liteshift.pace import Pace
 from liteshift.plan import Choices, Plan, Severity
 from liteshift.plan import as_json as words_as_json
 from liteshift.reports import MigrateReport
 
 
-def open_source(given: str | None) -> Source:
-    """The PostgreSQL database that an argument or the environment names."""
+def open_source(given: str | None, rate: float = 0) -> Source:
+    """The PostgreSQL database that an argument or the environment names; no more than `rate` bytes a second of it."""
     from liteshift.postgres.connect import resolve
     from liteshift.postgres.snapshot import PostgresSource
 
-    return PostgresSource(resolve(given))
+    return PostgresSource(resolve(given), Pace(rate))
 
 
 def open_target(path: Path) -> Target:
@@ -71,6 +72,7 @@ def plan(source: str | None, choices: Choices, as_json: bool) -> None:
 )
 @click.option("--on-rollback", default="", metavar="COMMAND", help="With --live: run it once SOURCE is ready again.")
 @pause_option
+@options.copy_options
 @workdir_option
 @options.json_option
 def migrate(
@@ -83,25 +85,29 @@ def migrate(
     on_cutover: str,
     on_rollback: str,
     pause: float,
+    jobs: int,
+    max_rate: float,
+    restart: bool,
     workdir: Path | None,
     as_json: bool,
 ) -> None:
     """Move SOURCE, a PostgreSQL database, into TARGET, a new SQLite file, and verify every row.
 
     SOURCE is only read, but for what --live needs there: a slot, a publication and the schema liteshift, which
-    liteshift abort and finalize take away. TARGET appears whole and verified, or not at all.
+    liteshift abort and finalize take away. TARGET appears whole and verified, or not at all. After an interrupt, the
+    same command goes on with what was copied.
     """
     given, path = options.split_ends(ends)
     if live:
         hooks = {"sqlite": on_cutover, "postgresql": on_rollback}
         move_live(
             given, path, choices, workdir=workdir, gate=gate, hooks=hooks, overwrite=overwrite, pause=pause,
-            as_json=as_json,
+            jobs=jobs, rate=max_rate, restart=restart, as_json=as_json,
         )  # fmt: skip
         return
     if gate or on_cutover or on_rollback:
         raise UsageError("--gate, --on-cutover and --on-rollback are for a live move", hint="Say --live as well.")
-    source, target = open_source(given), open_target(path)
+    source, target = open_source(given, max_rate), open_target(path)
     out = render.console()
 
     def show(found: Plan) -> None:
@@ -119,6 +125,9 @@ def migrate(
             overwrite=overwrite,
             progress=progress,
             show_plan=show,
+            notice=lambda text: click.echo(render.printable(text), err=True),
+            restart=restart,
+            jobs=jobs,
         )
     if as_json:
         render.print_json({"type": "report", **words_as_json(done)})
@@ -164,6 +173,7 @@ def _judge(done: MigrateReport, accept_losses: bool) -> None:
 )
 @click.option("--undo", type=click.Path(path_type=Path), help="The undo script; TARGET.undo-TIME.sql where not given.")
 @click.option("--yes", is_flag=True, help="Repair without asking.")
+@options.rate_option
 @options.json_option
 def verify(
     ends: tuple[str, ...],
@@ -172,6 +182,7 @@ def verify(
     repair: bool,
     undo: Path | None,
     yes: bool,
+    max_rate: float,
     as_json: bool,
 ) -> None:
     """Compare every row of SOURCE and TARGET by value, and show each difference down to the column."""
@@ -184,7 +195,7 @@ def verify(
             )
         compare_live(given, path, None, as_json=as_json)
         return
-    source, target = open_source(given), open_target(path)
+    source, target = open_source(given, max_rate), open_target(path)
     with render.progress(as_json_lines=as_json) as progress:
         verdict = migration.compare(source, target, choices, progress=progress, limit=limit)
     if as_json:

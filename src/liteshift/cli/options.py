@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Set
 from functools import wraps
@@ -65,6 +66,50 @@ def choice_options(command: Command) -> Command:
     for option in reversed(options):
         made = option(made)
     return cast("Command", made)
+
+
+class Rate(click.ParamType[float]):
+    """Bytes per second, such as `20MB`."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number of bytes."""
+        if isinstance(value, int | float):
+            return float(value)
+        match = _RATE.fullmatch(value.strip().upper())
+        if match is None or not float(match[1]):
+            self.fail(f"{value!r} is no rate: say something like 20MB, for 20 million bytes per second", param, ctx)
+        return float(match[1]) * 1000.0 ** " KMG".index(match[2] or " ")
+
+
+_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([KMG]?)B?(?:/S)?")
+
+
+def rate_option(command: Command) -> Command:
+    """`--max-rate`."""
+    return click.option(
+        "--max-rate",
+        type=Rate(),
+        default=0.0,
+        metavar="RATE",
+        envvar="LITESHIFT_MAX_RATE",
+        help="Read no more than this from SOURCE in a second, such as 20MB.",
+    )(command)
+
+
+def copy_options(command: Command) -> Command:
+    """`--jobs`, `--max-rate` and `--restart`."""
+    jobs = click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        envvar="LITESHIFT_JOBS",
+        help="Copy so many tables at the same time; it pays where both machines have cores to spare.",
+    )
+    restart = click.option("--restart", is_flag=True, help="Throw away what an interrupted move has left.")
+    return jobs(rate_option(restart(command)))
 
 
 def source_and_target(command: Command) -> Command:

@@ -58,6 +58,8 @@ def show(as_json_lines: bool, kind: str, word: Any) -> None:
         report.print_verdict(out, TypeAdapter(Verdict).validate_python(as_json(word)))
     elif isinstance(word, LiteshiftError):
         click.echo(render.printable(f"{word.message}; trying again"), err=True)
+    elif kind == "notice":
+        click.echo(render.printable(word["message"]), err=True)
     elif kind.startswith(("cutover", "rollback")):
         print_switch(out, as_json(word))
 

@@ -18,10 +18,10 @@ from liteshift.stages.prepare import prepare, refuse_unfit, refuse_unfit_to_live
 from liteshift.stops import Stop, passing
 
 
-def copy(move: Move, target: Target, rejects: Path, *, overwrite: bool) -> None:
+def copy(move: Move, target: Target, rejects: Path, *, overwrite: bool, restart: bool = False, jobs: int = 1) -> None:
     """Make the slot, and the file that shows the source at its beginning.
 
-    A copy that was interrupted begins anew: its moment is gone.
+    A copy that was interrupted goes on at another moment, and what it had is brought up to that.
 
     Raises:
         NotFit: the plan has refusals.
@@ -49,6 +49,9 @@ def copy(move: Move, target: Target, rejects: Path, *, overwrite: bool) -> None:
         overwrite=overwrite,
         progress=move.progress,
         show_plan=lambda plan: move.show("plan", plan),
+        notice=lambda text: move.show("notice", {"message": text}),
+        restart=restart,
+        jobs=jobs,
         triggers=False,
         before_seal=mark,
     )

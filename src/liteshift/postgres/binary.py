@@ -11,6 +11,7 @@ import psycopg
 from psycopg import pq
 
 from liteshift import native
+from liteshift.pace import Pace
 from liteshift.postgres.libpq import addresses
 
 _PIECE = 1 << 20  # bytes
@@ -18,7 +19,7 @@ _LOOK = 0.1  # seconds
 _ENDED = -1
 
 
-def binary_copy(connection: psycopg.Connection[Any], query: bytes) -> Generator[bytes, None, int]:
+def binary_copy(connection: psycopg.Connection[Any], query: bytes, pace: Pace) -> Generator[bytes, None, int]:
     """The stream of a `COPY … TO STDOUT (FORMAT binary)`, cut anywhere.
 
     Whoever closes the generator early cancels the COPY; the transaction goes on.
@@ -38,11 +39,13 @@ def binary_copy(connection: psycopg.Connection[Any], query: bytes) -> Generator[
     if result.status != pq.ExecStatus.COPY_OUT:
         raise psycopg.errors.error_from_result(result)
     try:
-        yield from _pieces(pgconn)
+        for piece in _pieces(pgconn):
+            yield piece
+            pace.spend(len(piece))
     except (GeneratorExit, KeyboardInterrupt):
         _cancel(pgconn)
         if pgconn.status == pq.ConnStatus.OK:
-            connection.execute("ROLLBACK TO SAVEPOINT binary_copy")
+            connection.execute("ROLLBACK TO SAVEPOINT binary_copy; RELEASE SAVEPOINT binary_copy")
         raise
     failure, sent = None, -1
     while answer := pgconn.get_result():
@@ -54,7 +57,9 @@ def binary_copy(connection: psycopg.Connection[Any], query: bytes) -> Generator[
         raise psycopg.OperationalError(pgconn.get_error_message())
     if failure is not None:
         raise psycopg.errors.error_from_result(failure)
-    connection.execute("ROLLBACK TO SAVEPOINT binary_copy")  # it wrote nothing, and this takes back the setting
+    connection.execute(
+        "ROLLBACK TO SAVEPOINT binary_copy; RELEASE SAVEPOINT binary_copy"
+    )  # it wrote nothing, and this takes back the setting
     return sent
 
 

@@ -15,6 +15,7 @@ from psycopg import pq, sql
 from liteshift.catalog import Name
 from liteshift.changes import Shape
 from liteshift.errors import LiteshiftError, Locked, NotFit, UsageError
+from liteshift.pace import Pace
 from liteshift.plan import Plan
 from liteshift.position import Lsn
 from liteshift.postgres.connect import connect, connect_walsender, label, translate_error
@@ -52,10 +53,12 @@ class PostgresOrigin:
 
     Args:
         info: the source's conninfo.
+        pace: how fast rows may be copied and compared.
     """
 
-    def __init__(self, info: str) -> None:
+    def __init__(self, info: str, pace: Pace | None = None) -> None:
         self._info = info
+        self._pace = pace or Pace()
         self._walsender = 0  # the process that served our last stream
         self.label = label(info)
 
@@ -125,7 +128,7 @@ class PostgresOrigin:
 
     def snapshot(self) -> AbstractContextManager[PostgresSnapshot]:
         """Look at this moment; read-only."""
-        return PostgresSource(self._info).snapshot()
+        return PostgresSource(self._info, self._pace).snapshot()
 
     @contextmanager
     def takeback(self, name: str, plan: Plan) -> Iterator[PostgresTakeback]:
@@ -218,7 +221,7 @@ class PostgresOrigin:
                     ) from None
                 reader.execute("BEGIN /* liteshift */ ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 reader.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(row[2])))
-            yield Lsn.parse(row[1]), PostgresSnapshot(reader, row[1])
+            yield Lsn.parse(row[1]), PostgresSnapshot(reader, row[1], self._info, self._pace)
 
     def _require_same_server(self, name: str, position: Lsn) -> None:
         """See that no failover, restore or mix-up has brought us to another server than the move began on."""

@@ -1,16 +1,20 @@
-"""Fills an empty table by making its pages, without SQLite: the native core does, SQLite then judges."""
+"""Fills empty tables by making their pages, without SQLite: the native core does, SQLite then judges."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from liteshift import native
 from liteshift.codec.copy_binary import decoder
-from liteshift.ends import Unbuilt, Value
+from liteshift.ends import Kept, Unbuildable, Unbuilt, Value
 from liteshift.sqlite.faults import os_error
+from liteshift.sqlite.halfway import Entry, Halfway
 from liteshift.sqlite.library import dbapi
+
+_ROAD = "native"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +23,13 @@ class Site:
 
     Attributes:
         root: its root page.
+        forms: its columns' stored forms.
         key: which of its columns is the rowid; None where rows are only numbered.
-        indexed: whether it has indexes that must be filled afterwards.
     """
 
     root: int
+    forms: tuple[str, ...]
     key: int | None
-    indexed: bool
 
 
 def site(connection: dbapi.Connection, table: str, columns: Sequence[str], forms: Sequence[str]) -> Site | None:
@@ -44,9 +48,8 @@ def site(connection: dbapi.Connection, table: str, columns: Sequence[str], forms
     if [name for name, _, _, hidden in found if not hidden] != list(columns) or len(found) != len(columns):
         return None  # a generated column is for SQLite to compute
     indexes = connection.execute("SELECT origin FROM pragma_index_list(?)", (table,)).fetchall()
-    keys = [at for at, (_, _, pk, _) in enumerate(found) if pk]
-    key = keys[0] if len(keys) == 1 and ("pk",) not in indexes else None
-    if keys and key is None and ("pk",) not in indexes:
+    key = rowid_column(connection, table)
+    if key is None and ("pk",) not in indexes and any(pk for _, _, pk, _ in found):
         return None
     for at, ((_, declared, _, _), form) in enumerate(zip(found, forms, strict=True)):
         if at != key and not _suits(form, affinity(declared, strict=strict)):
@@ -56,47 +59,135 @@ def site(connection: dbapi.Connection, table: str, columns: Sequence[str], forms
     root = connection.execute(
         "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
     ).fetchone()
-    return None if root is None else Site(int(root[0]), key, bool(indexes))
+    return None if root is None else Site(int(root[0]), tuple(forms), key)
 
 
-def build(
-    path: Path,
-    place: Site,
-    forms: Sequence[str],
-    pieces: Iterable[bytes],
-    tell: Callable[[int], None],
-) -> tuple[int, Sequence[Sequence[Value]]] | Unbuilt:
-    """Build a table in a file that nobody has open.
+def rowid_column(connection: dbapi.Connection, table: str) -> int | None:
+    """Which column of a table is its rowid."""
+    found = connection.execute(
+        "SELECT cid FROM pragma_table_xinfo(?1) WHERE pk"
+        " AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk')",
+        (table,),
+    ).fetchall()
+    return int(found[0][0]) if len(found) == 1 else None
+
+
+class PageBuilding:
+    """See `liteshift.ends.Building`.
+
+    Attributes:
+        forsaken: a table whose pages an earlier run made was begun anew, and nobody gives those pages back.
+    """
+
+    def __init__(self, half: Halfway, sites: Mapping[str, Site], pages: Any) -> None:
+        self._half = half
+        self._sites = sites
+        self._pages = pages
+        self.forsaken = False
+
+    def builder(self, table: str) -> PageBuilder:
+        """Begin with a table, or go on where an earlier run stopped."""
+        core, site = native.CORE, self._sites[table]
+        entry = self._half.tables.get(table)
+        mark = self._half.kept(entry.mark) if entry and entry.mark else None
+        columns = [decoder(form, core.knows) for form in site.forms]
+        with _told(self._half):
+            builder = self._pages.table(site.root, columns, site.key, mark)
+        return PageBuilder(self, self._half, table, builder, resumed=mark is not None)
+
+
+class PageBuilder:
+    """See `liteshift.ends.Builder`."""
+
+    def __init__(self, building: PageBuilding, half: Halfway, table: str, builder: Any, *, resumed: bool) -> None:
+        self._building = building
+        self._half = half
+        self._table = table
+        self._builder = builder
+        self._resumed = resumed
+        self._done = False
+
+    def feed(self, piece: bytes) -> int:
+        """Take the next piece; how many rows have come."""
+        with _told(self._half):
+            return int(self._builder.feed(piece))
+
+    def keep(self, after: str, *, in_order: bool) -> None:
+        """Let a later run go on from here."""
+        with _told(self._half):
+            mark = self._builder.mark()
+            _, rows, highest = native.CORE.marked(mark)
+            kept = Kept(rows, False, _ROAD, after, highest if in_order else None)
+            self._half.note(self._table, Entry(kept, self._half.keep(mark)), at_once=True)
+
+    def finish(self) -> int:
+        """All rows have come; how many."""
+        with _told(self._half):
+            rows, aside = self._builder.finish()
+            self._done = True
+            entry = Entry(Kept(rows, True, _ROAD), aside=tuple(self._half.keep(part) for part in aside))
+            self._half.note(self._table, entry)
+        return int(rows)
+
+    def abandon(self) -> None:
+        """Leave the table empty."""
+        if not self._done:
+            self._done = True
+            self._builder.abandon()
+            self._building.forsaken |= self._resumed
+            self._half.note(self._table, None)
+
+
+@contextmanager
+def building(half: Halfway, sites: Mapping[str, Site], roots: Sequence[int]) -> Iterator[PageBuilding]:
+    """Have the file's pages, while SQLite does not.
 
     Args:
-        tell: told how many rows have come.
+        roots: those of all trees, the schema's among them.
+    """
+    with _told(half):
+        pages = native.CORE.Pages(half.file)
+    made = PageBuilding(half, sites, pages)
+    yield made  # a move that is interrupted leaves the file as it is, for `recovered`
+    with _told(half):
+        pages.close()
+        if made.forsaken:
+            native.CORE.Pages.recover(half.file, roots, [], []).close()
 
-    Returns:
-        How many rows came, and those of them that are still to be inserted, being out of order; or why it was not
-        built: the file is as it was.
+
+def recovered(half: Halfway, keep: Sequence[int], empty: Sequence[int]) -> None:
+    """Bring a file that a killed process left into order: trees to keep, and trees to empty, by their roots.
 
     Raises:
-        LiteshiftError: the file can't be written.
+        Unbuildable: it is damaged.
     """
+    marks = [native.CORE.marked(half.kept(entry.mark))[0] for entry in half.tables.values() if entry.mark]
+    with _told(half):
+        native.CORE.Pages.recover(half.file, keep, empty, [page for pages in marks for page in pages]).close()
+
+
+def packed(half: Halfway, entry: Entry, key: int | None) -> Iterator[Sequence[Value]]:
+    """The rows of a table that are still to be inserted."""
+    for name in entry.aside:
+        yield from native.CORE.unpack(half.kept(name), key)
+
+
+@contextmanager
+def _told(half: Halfway) -> Iterator[None]:
     core = native.CORE
     try:
-        columns = [decoder(form, core.knows) for form in forms]
-        builder = core.TableBuilder(path, place.root, columns, place.key)
-        try:
-            for piece in pieces:
-                tell(builder.feed(piece))
-            rows: tuple[int, Sequence[Sequence[Value]]] = builder.finish()
-        finally:
-            builder.abandon()
-    except core.Disordered:
-        return Unbuilt.DISORDERED
-    except core.Unfit:
-        return Unbuilt.UNFIT
-    except (ValueError, OverflowError):
-        return Unbuilt.REFUSED  # a row that can't be carried: the definition's road says which, and why
+        yield
+    except core.Disordered as error:
+        raise Unbuildable(Unbuilt.DISORDERED) from error
+    except core.Unfit as error:
+        raise Unbuildable(Unbuilt.UNFIT) from error
+    except (
+        ValueError,
+        OverflowError,
+    ) as error:  # a row that can't be carried: the definition's road says which, and why
+        raise Unbuildable(Unbuilt.REFUSED) from error
     except OSError as error:
-        raise os_error(error, f"{path} can't be written") from error
-    return rows
+        raise os_error(error, f"{half.file} can't be written") from error
 
 
 def affinity(declared: str, *, strict: bool) -> str:

@@ -4,52 +4,67 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from liteshift.ends import Digest, Unbuilt, Value
+from liteshift.ends import Digest, Kept, Task, Value
 from liteshift.errors import LiteshiftError, NotFit
 from liteshift.position import Lsn
 from liteshift.quoting import quote
 from liteshift.reports import Reject
-from liteshift.sqlite import rejected, state
-from liteshift.sqlite.build import build, site
+from liteshift.sqlite import fill, rejected, resume, state
+from liteshift.sqlite.build import PageBuilding, building, packed, rowid_column, site
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.digest import digest, offer
 from liteshift.sqlite.faults import explained, os_error
 from liteshift.sqlite.functions import register
+from liteshift.sqlite.halfway import Entry, Halfway
 from liteshift.sqlite.library import dbapi
+from liteshift.sqlite.repair import SqliteRepairing
 from liteshift.sqlite.scan import SCAN_CACHE, scan
 
 SIDECARS = ("-wal", "-shm", "-journal")
-_BATCH = 1000
 
-# Nobody else has the staging file open and a crash throws it away, so it needs no journal and no syncs.
+# Nobody else has the staging file open. A process that is killed leaves a journal, which the next one rolls back; after
+# a machine that went down nobody looks at the file, so it needs no syncs.
 LOADING = (
     "PRAGMA page_size=4096",
-    "PRAGMA journal_mode=OFF",
+    "PRAGMA journal_mode=TRUNCATE",
     "PRAGMA synchronous=OFF",
     "PRAGMA locking_mode=EXCLUSIVE",
     "PRAGMA foreign_keys=OFF",
-    "PRAGMA ignore_check_constraints=ON",  # integrity_check judges them all at the end
+    "PRAGMA ignore_check_constraints=ON",  # they are all judged at the end
     "PRAGMA cache_size=-8000",  # also what sorting an index may take: memory stays small however large the table
     "PRAGMA trusted_schema=OFF",
 )
 
 
+_MOST_ORPHANS = 1000
+
+
 class SqliteStaging:
     """See `liteshift.ends.Staging`."""
 
-    def __init__(self, staged: Path, target: Path, *, overwrite: bool) -> None:
-        self._staged = staged
+    def __init__(self, half: Halfway, target: Path, *, overwrite: bool) -> None:
+        self._half = half
+        self._staged = half.file
         self._target = target
         self._overwrite = overwrite
-        self._connection = self._open()
+        self._opened: dbapi.Connection | None = None
+
+    @property
+    def _connection(self) -> dbapi.Connection:
+        if self._opened is None:
+            if self._half.record is None or not self._half.taken:
+                self._half.begin(Task("", ""))
+            self._opened = self._open()
+        return self._opened
 
     def _open(self) -> dbapi.Connection:
-        connection = dbapi.connect(self._staged, isolation_level=None)
+        offer()
+        connection = dbapi.connect(self._staged, isolation_level=None, check_same_thread=False)
         try:
             for pragma in LOADING:
                 connection.execute(pragma).close()
@@ -61,52 +76,165 @@ class SqliteStaging:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._connection.close()
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    @property
+    def kept(self) -> Mapping[str, Kept]:
+        """How far each table has come."""
+        return {name: entry.kept for name, entry in self._half.tables.items()}
+
+    @property
+    def begun(self) -> bool:
+        """Whether the tables are there, from an earlier run."""
+        return self._half.taken and bool(self._half.tables)
+
+    def resume(self, task: Task) -> str:
+        """Go on with what an interrupted move has left; see `sqlite.resume`."""
+        with explained(self._target):
+            reason = resume.resume(self._half, task, self._open)
+        for table in list(self._half.tables):
+            self._insert_aside(table)
+        return reason
+
+    def discard(self) -> None:
+        """Let no later run go on with this file."""
+        self._half.record = None
 
     def execute(self, statements: Iterable[str]) -> None:
-        """Run schema statements."""
-        with explained(self._target):
+        """Run schema statements, all or none."""
+        with explained(self._target), self._transaction() as connection:
             for statement in statements:
-                self._connection.execute(statement).close()
+                connection.execute(statement).close()
 
-    def load(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
-        """Put rows into an empty table, in one transaction."""
-        names, marks = ", ".join(map(quote, columns)), ", ".join("?" * len(columns))
-        statement = f"INSERT INTO {quote(table)} ({names}) VALUES ({marks})"  # noqa: S608 - every name is quoted
-        source = iter(rows)
-        self._connection.execute("BEGIN").close()
-        while batch := list(islice(source, _BATCH)):
-            self._connection.executemany(statement, batch).close()
-        self._connection.execute("COMMIT").close()
+    @contextmanager
+    def _transaction(self) -> Iterator[dbapi.Connection]:
+        connection = self._connection
+        connection.execute("BEGIN").close()
+        try:
+            yield connection
+        except BaseException:
+            if connection.in_transaction:  # a full disk has ended it already
+                connection.execute("ROLLBACK").close()
+            raise
+        connection.execute("COMMIT").close()
+
+    def load(
+        self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]], *, after: str = "", last: bool = True
+    ) -> None:
+        """Put rows into a table, in one transaction; its indexes are made afterwards, in `index`."""
+        had = self._half.tables.get(table, Entry(Kept(0, False, "python")))
+        if not had.kept.rows:
+            made = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
+            self.execute(f"DROP INDEX {quote(name)}" for (name,) in self._connection.execute(made, (table,)).fetchall())
+        with self._transaction() as connection:
+            # Where an earlier run has begun, at another moment, a row may come again; all are compared in the end.
+            count = _insert(connection, table, columns, rows, ignore=table in self._half.older)
+            entry = Entry(Kept(had.kept.rows + count, last, "python", after))
+            if not last or had.kept.rows:
+                (number,) = connection.execute("PRAGMA user_version").fetchone()
+                self._half.announce(table, entry, number + 1)
+                connection.execute(f"PRAGMA user_version={number + 1}").close()
+        self._half.note(table, entry, at_once=not last)
 
     def can_build(self, table: str, columns: Sequence[str], forms: Sequence[str]) -> bool:
-        """Whether `build` can fill this table."""
+        """Whether `building` can fill this table."""
         return site(self._connection, table, columns, forms) is not None
 
-    def build(
-        self,
-        table: str,
-        columns: Sequence[str],
-        forms: Sequence[str],
-        pieces: Iterable[bytes],
-        tell: Callable[[int], None],
-    ) -> int | Unbuilt:
-        """Put rows into an empty table by making its pages, while SQLite has the file closed."""
-        place = site(self._connection, table, columns, forms)
-        if place is None:
-            return Unbuilt.UNFIT
-        self._connection.close()
-        try:
-            built = build(self._staged, place, forms, pieces, tell)
-        finally:
-            self._connection = self._open()
-        if isinstance(built, Unbuilt):
-            return built
-        if place.indexed:  # those of its unique rules, which came with the table and are empty
-            self._connection.execute(f"REINDEX {quote(table)}").close()
-        count, aside = built
-        self.load(table, columns, aside)
-        return count
+    @contextmanager
+    def building(self, tables: Mapping[str, Sequence[str]]) -> Iterator[PageBuilding]:
+        """Make pages, while SQLite has the file closed; rows that came too late for that are inserted at the end."""
+        sites = {}
+        for table, forms in tables.items():
+            found = site(self._connection, table, self._columns(table), forms)
+            if found is not None:
+                sites[table] = found
+        roots = resume.roots(self._connection)
+        self.close()
+        with building(self._half, sites, roots) as made:
+            yield made
+        for table in sites:
+            self._insert_aside(table)
+
+    def _columns(self, table: str) -> list[str]:
+        return [name for (name,) in self._connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))]
+
+    def _insert_aside(self, table: str) -> None:
+        """Insert rows of a table that came too late for its pages."""
+        entry = self._half.tables.get(table)
+        if entry is None or not entry.aside:
+            return
+        entry, done = replace(entry, aside=()), entry
+        with explained(self._target), self._transaction() as connection:
+            rows = packed(self._half, done, rowid_column(connection, table))
+            _insert(connection, table, self._columns(table), rows, ignore=table in self._half.older)
+            (number,) = connection.execute("PRAGMA user_version").fetchone()
+            self._half.announce(table, entry, number + 1)
+            connection.execute(f"PRAGMA user_version={number + 1}").close()
+        self._half.note(table, entry, at_once=True)
+
+    def index(self, statements: Mapping[str, Sequence[str]], tell: Callable[[str, int, int], None]) -> None:
+        """Make and fill the tables' indexes: see `sqlite.fill`."""
+        jobs, ours = [], list[fill.Index]()
+        for table, wanted in statements.items():
+            entry = self._half.tables.get(table)
+            if entry is not None and entry.indexed:
+                continue
+            made = self._connection.execute(
+                "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?", (table,)
+            )
+            there = dict(made.fetchall())
+            jobs += [(table, statement) for statement in wanted if statement not in there.values()]
+            if entry is None or entry.kept.road != "native":
+                continue  # SQLite has kept those of its rules itself
+            for name in there:
+                index = fill.known(self._connection, table, name)
+                if index is not None:
+                    ours.append(index)
+                else:
+                    jobs.append((table, f"REINDEX {quote(name)}"))
+        left = [table for table, _ in jobs] + [index.table for index in ours]
+        total = len(left)
+
+        def done(table: str) -> None:
+            left.remove(table)
+            tell(table, total - len(left), total)
+            if table not in left:
+                self._note_indexed(table)
+
+        self.close()
+        jobs += [
+            (index.table, f"REINDEX {quote(index.name)}")
+            for index in fill.fill(self._staged, ours, lambda index: done(index.table))
+        ]
+        for table, statement in jobs:
+            self.execute([statement])
+            done(table)
+        for table in statements:
+            self._note_indexed(table)
+
+    def _note_indexed(self, table: str) -> None:
+        entry = self._half.tables.get(table)
+        if entry is not None and not entry.indexed:
+            self._half.note(table, replace(entry, indexed=True))
+
+    def clear(self, table: str) -> None:
+        """Empty a table that is to be copied anew."""
+        self._half.note(table, None, at_once=True)
+        self._half.older.discard(table)
+        self.execute([f"DELETE FROM {quote(table)}"])  # noqa: S608 - the name is quoted
+
+    @contextmanager
+    def mending(self) -> Iterator[SqliteRepairing]:
+        """Change rows of tables that are whole, in one transaction."""
+        with explained(self._target), self._transaction() as connection:
+            # An index that is not filled yet lacks the rows to remove, which SQLite takes for damage but for this.
+            connection.execute("PRAGMA writable_schema=ON").close()
+            try:
+                yield SqliteRepairing(connection, str(self._target), undo=False)
+            finally:
+                connection.execute("PRAGMA writable_schema=OFF").close()
 
     def set_sequence(self, table: str, value: int) -> None:
         """Let AUTOINCREMENT go on after a value, even where a row with a higher key is gone."""
@@ -144,19 +272,33 @@ class SqliteStaging:
             self._connection.set_progress_handler(None, 0)
 
     def check(self) -> tuple[Sequence[str], Sequence[str]]:
-        """What `integrity_check` and `foreign_key_check` find; empty for nothing."""
-        self._connection.execute("PRAGMA ignore_check_constraints=OFF").close()
-        integrity = [text for (text,) in self._connection.execute("PRAGMA integrity_check")]
-        orphans = [
-            f"{table} row {rowid} points at a row of {parent} that is not there"
-            for table, rowid, parent, _ in self._connection.execute("PRAGMA foreign_key_check")
-        ]
-        return [] if integrity == ["ok"] else integrity, orphans
+        """What SQLite's checks of the whole file find, and ours of the indexes; empty for nothing.
+
+        `integrity_check` would look up every row in every index, which takes longer than all the rest; `quick_check` is
+        the same without that, and our audit reads each index once.
+        """
+        connection = self._connection
+        connection.execute("PRAGMA ignore_check_constraints=OFF").close()
+        unsound = [text for (text,) in connection.execute("PRAGMA quick_check") if text != "ok"]
+        orphans, more = list[str](), 0
+        for table, rowid, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+            if len(orphans) < _MOST_ORPHANS:
+                orphans.append(f"{table} row {rowid} points at a row of {parent} that is not there")
+            else:
+                more += 1
+        if more:
+            orphans.append(f"{more} more rows point at rows that are not there")
+        made = "SELECT tbl_name, name FROM sqlite_schema WHERE type = 'index'"
+        indexes = [fill.known(connection, table, name) for table, name in connection.execute(made).fetchall()]
+        self.close()
+        return unsound + fill.audit(self._staged, [index for index in indexes if index is not None]), orphans
 
     def seal(self) -> None:
         """Finish the file and make it durable: statistics, WAL mode with an empty log, fsync."""
         self._connection.execute("ANALYZE").close()
-        self._connection.close()
+        self._connection.execute("PRAGMA user_version=0").close()
+        self._half.flush()
+        self.close()
         with closing(dbapi.connect(self._staged, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode=WAL").close()
         _sync(self._staged, os.O_RDONLY)
@@ -168,7 +310,6 @@ class SqliteStaging:
 
     def digest(self, table: str, columns: Sequence[str], into: Digest) -> bool:
         """Put every row of the sealed file into a digest; whether all went in."""
-        offer()
         with self._reading() as connection:
             return digest(connection, table, columns, into)
 
@@ -221,3 +362,18 @@ def _sync(path: Path, flags: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _insert(
+    connection: dbapi.Connection,
+    table: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Value]],
+    *,
+    ignore: bool,
+) -> int:
+    """Insert rows as they come; how many. Those that break a unique rule are an error, or left out."""
+    names, marks = ", ".join(map(quote, columns)), ", ".join("?" * len(columns))
+    statement = f"INSERT {'OR IGNORE ' if ignore else ''}INTO {quote(table)} ({names}) VALUES ({marks})"  # noqa: S608 - every name is quoted
+    with closing(connection.executemany(statement, rows)) as cursor:
+        return max(cursor.rowcount, 0)

@@ -54,17 +54,18 @@ class SqliteRepairing(SqliteReading):
     """See `liteshift.ends.Repairing`.
 
     Attributes:
-        statements: what takes the changes back, in the order to run it.
+        statements: what takes the changes back, in the order to run it; empty where nobody wants to.
     """
 
-    def __init__(self, connection: dbapi.Connection, label: str) -> None:
+    def __init__(self, connection: dbapi.Connection, label: str, *, undo: bool = True) -> None:
         super().__init__(connection, label)
         self.statements: list[str] = []
+        self._undo = undo
 
     def numbered(self, table: str, columns: Sequence[str]) -> Iterator[tuple[int, Sequence[Value]]]:
         """Every row with its rowid."""
         names = ", ".join([self._rowid(table), *map(quote, columns)])
-        query = f"SELECT {names} FROM {quote(table)}"  # noqa: S608 - every name is quoted
+        query = f"SELECT {names} FROM {quote(table)} NOT INDEXED"  # noqa: S608 - every name is quoted
         with closing(self._connection.execute(query)) as cursor:
             for number, *row in cursor:
                 yield number, row
@@ -77,13 +78,15 @@ class SqliteRepairing(SqliteReading):
         names = ", ".join(map(quote, columns))
         back = []
         for number in numbers:
-            found, values = self._literals(own, rowid, columns, number)
-            back.append(f"INSERT INTO {own} ({rowid}, {names}) VALUES ({found}, {values});")  # noqa: S608
+            if self._undo:
+                found, values = self._literals(own, rowid, columns, number)
+                back.append(f"INSERT INTO {own} ({rowid}, {names}) VALUES ({found}, {values});")  # noqa: S608
             self._connection.execute(f"DELETE FROM {own} WHERE {rowid} = ?", (number,)).close()  # noqa: S608
         marks = ", ".join("?" * len(columns))
         for row in rows:
             cursor = self._connection.execute(f"INSERT INTO {own} ({names}) VALUES ({marks})", row)  # noqa: S608
-            self.statements.append(f"DELETE FROM {own} WHERE {rowid} = {cursor.lastrowid};")  # noqa: S608
+            if self._undo:
+                self.statements.append(f"DELETE FROM {own} WHERE {rowid} = {cursor.lastrowid};")  # noqa: S608
             cursor.close()
         self.statements += back
 

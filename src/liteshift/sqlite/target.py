@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
-from glob import escape
 from pathlib import Path
 
+from liteshift.ends import Kept
 from liteshift.errors import LiteshiftError, NotFit, NotInitialised
 from liteshift.plan import Plan
 from liteshift.sqlite import state
@@ -16,7 +16,8 @@ from liteshift.sqlite.backup import create
 from liteshift.sqlite.capture import SqliteCapture, capture
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.digest import offer
-from liteshift.sqlite.faults import explained, os_error
+from liteshift.sqlite.faults import explained
+from liteshift.sqlite.halfway import halfway, left
 from liteshift.sqlite.library import VERSION, wal_reset_bug
 from liteshift.sqlite.load import SIDECARS, SqliteStaging
 from liteshift.sqlite.repair import SqliteRepairing, repairing
@@ -32,27 +33,25 @@ class SqliteTarget:
         self.label = str(path)
 
     @contextmanager
-    def staging(self, *, overwrite: bool) -> Iterator[SqliteStaging]:
-        """Begin a file beside the target; what is not published is removed at the end.
+    def staging(self, *, overwrite: bool, restart: bool = False) -> Iterator[SqliteStaging]:
+        """Begin a file beside the target, or go on with one; see `sqlite.halfway`.
 
         Raises:
             LiteshiftError: the target exists and `overwrite` is not set, or is no file.
+            Locked: another process makes it.
             NoConnection: its folder can't be written.
             NoSpace: the disk is full.
         """
         self._refuse_unfit(overwrite)
-        _remove_abandoned(self.path)
-        staged = self.path.with_name(f".{self.path.name}.{os.getpid()}.staging")
-        try:
-            os.close(os.open(staged, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o600))
-        except OSError as error:
-            raise os_error(error, f"{self.label} can't be written") from error
-        try:
-            with explained(self.label), closing(SqliteStaging(staged, self.path, overwrite=overwrite)) as staging:
+        with explained(self.label), halfway(self.path, self.label) as half:
+            if restart:
+                half.empty()
+            with closing(SqliteStaging(half, self.path, overwrite=overwrite)) as staging:
                 yield staging
-        finally:
-            for leftover in (staged, *(Path(f"{staged}{suffix}") for suffix in SIDECARS)):
-                leftover.unlink(missing_ok=True)
+
+    def left(self) -> Mapping[str, Kept]:
+        """What an interrupted move has left, by table."""
+        return left(self.path)
 
     @contextmanager
     def reading(self) -> Iterator[SqliteReading]:
@@ -125,12 +124,3 @@ class SqliteTarget:
                 f"{beside[0]} exists already, and liteshift overwrites nothing unasked",
                 hint="Name another target, or say --overwrite to replace it once the new file is whole.",
             )
-
-
-def _remove_abandoned(target: Path) -> None:
-    """Staging files of runs that were killed: their process is gone."""
-    for staged in target.parent.glob(f".{escape(target.name)}.*.staging*"):
-        number = staged.name.removeprefix(f".{target.name}.").split(".")[0]
-        gone = not Path(f"/proc/{number}").exists() or number == str(os.getpid())  # another process had our number
-        if number.isdigit() and gone and Path("/proc/self").exists():
-            staged.unlink(missing_ok=True)

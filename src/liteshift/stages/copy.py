@@ -4,81 +4,91 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 
-from liteshift.codec.copy_binary import wire
 from liteshift.codec.copy_text import decode, fields
 from liteshift.codec.values import Unrepresentable, codec
-from liteshift.ends import Snapshot, Staging, Unbuilt, Value
+from liteshift.ends import Range, Snapshot, Staging, Value
 from liteshift.errors import LiteshiftError, NotFit
-from liteshift.plan import ColumnPlan, Plan, TablePlan
+from liteshift.plan import Plan, TablePlan
 from liteshift.progress import Progress, Step
 from liteshift.reports import CopiedTable, Reject
+from liteshift.stages.build import build_tables, can_build, stored
 
 _TELL_EVERY = 2000  # rows
 
 
 def copy_rows(
-    snapshot: Snapshot, plan: Plan, staging: Staging, progress: Progress, reject: Callable[[Reject], None]
+    snapshot: Snapshot,
+    plan: Plan,
+    staging: Staging,
+    progress: Progress,
+    reject: Callable[[Reject], None],
+    *,
+    jobs: int = 1,
 ) -> tuple[CopiedTable, ...]:
-    """Copy every table.
+    """Copy every table, or what is missing of it.
 
     Args:
         snapshot: the source at one moment.
         plan: what to copy.
-        staging: an empty file.
+        staging: an empty file, or one that an earlier run has begun.
         progress: told about rows as they come.
         reject: told about each row that can't be carried; the copy goes on.
+        jobs: how many tables to copy at the same time; those that the native core can't build come one by one.
     """
-    staging.execute(table.create for table in plan.tables)
-    copied = []
+    fresh = not staging.begun
+    if fresh:
+        staging.execute(table.create for table in plan.tables)
+    copied, wanted = dict[str, CopiedTable](), list[TablePlan]()
     for table in plan.tables:
-        started = time.monotonic()
-        stored = [column for column in table.columns if not column.generated]  # SQLite computes the others
-        rejected, road = 0, "native"
-        count = _build(snapshot, table, stored, staging, progress)
-        if count is None:
-            rows, road = _TableCopy(table, progress, reject), "python"
-            lines = snapshot.lines(table.source, [column.source for column in stored], with_children=table.partitioned)
-            staging.load(table.target, [column.target for column in stored], rows.values(lines))
-            count, rejected = rows.count, rows.rejected
+        kept = staging.kept.get(table.target)
+        if kept is not None and kept.whole:
+            rows, road = kept.rows, kept.road
+            copied[table.target] = CopiedTable(str(table.source), table.target, rows, 0, 0.0, road, kept=rows)
+        elif (kept is None or kept.road == "native") and can_build(staging, table):
+            wanted.append(table)
+    if fresh:
+        # On an empty table they cost nothing, and the core fills them when the rows are there.
+        staging.execute(statement for table in wanted for statement in table.indexes)
+    copied.update(build_tables(snapshot, wanted, staging, progress, jobs))
+    for table in plan.tables:
+        if table.target not in copied:
+            copied[table.target] = _insert(snapshot, table, staging, progress, reject)
         if table.sequence is not None:
             staging.set_sequence(table.target, table.sequence)
-        copied.append(CopiedTable(str(table.source), table.target, count, rejected, time.monotonic() - started, road))
-    return tuple(copied)
+    return tuple(copied[table.target] for table in plan.tables)
 
 
-def _build(
-    snapshot: Snapshot, table: TablePlan, stored: Sequence[ColumnPlan], staging: Staging, progress: Progress
-) -> int | None:
-    """Let the native core build the table; how many rows it has, or None where it has none yet."""
-    columns, forms = [column.target for column in stored], [column.form for column in stored]
-    if not staging.can_build(table.target, columns, forms):
-        return None
-    name, total = str(table.source), table.rows if table.rows >= 0 else None
-    progress(Step("copy", name, 0, total))
-    asked = [(column.source, wire(column.form, column.source_type)) for column in stored]
-    key = [column.source for column in stored if column.target in table.key]
-    for order in ([], key):  # a heap that was updated is not in order, and sorting costs
-        pieces = snapshot.binary(table.source, asked, with_children=table.partitioned, order=order)
-        with closing(pieces):
-            count = staging.build(
-                table.target, columns, forms, pieces, lambda rows: progress(Step("copy", name, rows, total))
-            )
-        if count is not Unbuilt.DISORDERED:
-            break
-    if isinstance(count, Unbuilt):
-        return None
-    progress(Step("copy", name, count, count))
-    return count
+def _insert(
+    snapshot: Snapshot, table: TablePlan, staging: Staging, progress: Progress, reject: Callable[[Reject], None]
+) -> CopiedTable:
+    """Python's road: every row decoded by the definition, and inserted."""
+    started = time.monotonic()
+    kept = staging.kept.get(table.target)
+    sources, targets = [column.source for column in stored(table)], [column.target for column in stored(table)]
+    ranges = snapshot.ranges(
+        table.source, with_children=table.partitioned, keyed=False, after=kept.after if kept else ""
+    )
+    if ranges is None:
+        staging.clear(table.target)
+        kept, ranges = None, [Range()]
+    rows = _TableCopy(table, progress, reject, kept.rows if kept else 0)
+    for number, one in enumerate(ranges, start=1):
+        lines = snapshot.lines(table.source, sources, with_children=table.partitioned, within=one)
+        last = number == len(ranges)
+        staging.load(table.target, targets, rows.values(lines), after=one.name, last=last)
+    rows.end()
+    seconds = time.monotonic() - started
+    had = kept.rows if kept else 0
+    return CopiedTable(str(table.source), table.target, rows.count, rows.rejected, seconds, "python", kept=had)
 
 
 def make_indexes(plan: Plan, staging: Staging, progress: Progress) -> None:
     """Make every index, after the rows."""
-    statements = [(table.target, statement) for table in plan.tables for statement in table.indexes]
-    for done, (target, statement) in enumerate(statements, start=1):
-        staging.execute([statement])
-        progress(Step("index", target, done, len(statements)))
+    staging.index(
+        {table.target: table.indexes for table in plan.tables},
+        lambda table, done, total: progress(Step("index", table, done, total)),
+    )
 
 
 def make_triggers(plan: Plan, staging: Staging) -> None:
@@ -102,8 +112,10 @@ def check_file(staging: Staging, rejected: int) -> tuple[str, ...]:
     """
     unsound, orphans = staging.check()
     if unsound:
+        staging.discard()
         raise LiteshiftError(f"the new file is not sound: {'; '.join(unsound[:5])}")
     if orphans and not rejected:
+        staging.discard()
         raise NotFit(
             f"rows break a foreign key that the source takes for valid: {'; '.join(orphans[:5])}",
             hint="They were written past it, as by a restore without triggers: mend them on the source, or drop the key"
@@ -115,11 +127,11 @@ def check_file(staging: Staging, rejected: int) -> tuple[str, ...]:
 class _TableCopy:
     """One table's rows on their way, counted."""
 
-    def __init__(self, table: TablePlan, progress: Progress, reject: Callable[[Reject], None]) -> None:
-        self.count = 0
+    def __init__(self, table: TablePlan, progress: Progress, reject: Callable[[Reject], None], count: int) -> None:
+        self.count = count
         self.rejected = 0
         self._table = table
-        self._columns = [column for column in table.columns if not column.generated]
+        self._columns = stored(table)
         self._codecs = [codec(column.form) for column in self._columns]
         self._progress = progress
         self._reject = reject
@@ -128,7 +140,7 @@ class _TableCopy:
         """Each line's row as SQLite will hold it; what can't be carried is rejected and passed over."""
         codecs, name = self._codecs, str(self._table.source)
         total = self._table.rows if self._table.rows >= 0 else None
-        self._progress(Step("copy", name, 0, total))
+        self._progress(Step("copy", name, self.count, total))
         for line in lines:
             try:
                 row = decode(codecs, line)
@@ -140,7 +152,10 @@ class _TableCopy:
             if self.count % _TELL_EVERY == 0:
                 self._progress(Step("copy", name, self.count, total))
             yield row
-        self._progress(Step("copy", name, self.count, self.count))
+
+    def end(self) -> None:
+        """All lines have come."""
+        self._progress(Step("copy", str(self._table.source), self.count, self.count))
 
     def _explain(self, line: bytes) -> Reject:
         """Which row it is, and which value can't be carried."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Set
+from dataclasses import replace
+from hashlib import sha256
 
 from liteshift.catalog import Catalog, Name
-from liteshift.ends import Snapshot
+from liteshift.ends import Snapshot, Task
 from liteshift.errors import NotFit
-from liteshift.plan import Choices, Plan, Severity
+from liteshift.plan import Choices, Plan, Severity, as_json
 from liteshift.translate.facts import Facts, doubtful_foreign_keys, doubtful_texts
 from liteshift.translate.names import fold
 from liteshift.translate.planner import chosen_tables, make_plan
@@ -37,6 +40,24 @@ def _ask(snapshot: Snapshot, catalog: Catalog, chosen: Set[Name]) -> Facts:
         if table.name in chosen and snapshot.is_ascii(table.name, column)
     }
     return Facts(orphans, frozenset(ascii_only))
+
+
+def task_of(identity: str, choices: Choices, plan: Plan) -> Task:
+    """What a move is about: what two moves must have in common for one to go on with what the other left.
+
+    Args:
+        identity: the source's database.
+    """
+    said = [f"{name} {_word(value)}" for name, value in as_json(choices).items() if value]
+    asked = ", ".join([identity, *said])
+    # What the catalog estimates, and where sequences are, may change from run to run.
+    tables = [replace(table, rows=0, bytes=0, sequence=None) for table in plan.tables]
+    planned = json.dumps([as_json(tables), as_json(plan.views)], sort_keys=True)
+    return Task(asked, sha256(planned.encode()).hexdigest(), tuple(table.target for table in plan.tables))
+
+
+def _word(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def refuse_unfit(plan: Plan) -> None:

@@ -1,0 +1,154 @@
+"""A move is killed with SIGKILL wherever it happens to be; the same command goes on, and repeats no whole table."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from liteshift import native
+from liteshift.sqlite.connect import connect
+
+Line = dict[str, Any]
+
+SCHEMA = """
+CREATE TABLE a_small (id int PRIMARY KEY, t text UNIQUE);
+INSERT INTO a_small SELECT g, 'a' || g FROM generate_series(1, 5000) g;
+CREATE TABLE b_large (id int PRIMARY KEY, t text, n int);
+INSERT INTO b_large SELECT g, repeat('x', 400) || g, g % 1000 FROM generate_series(1, 350000) g;
+CREATE INDEX ON b_large (n);
+CREATE TABLE c_uuids (id uuid PRIMARY KEY, n int);
+INSERT INTO c_uuids SELECT md5(g::text)::uuid, g FROM generate_series(1, 50000) g;
+CREATE TABLE d_generated (id int PRIMARY KEY, n int, twice int GENERATED ALWAYS AS (n * 2) STORED);
+INSERT INTO d_generated (id, n) SELECT g, g FROM generate_series(1, 50000) g;
+CREATE VIEW e_seen AS SELECT id FROM a_small WHERE id < 9;
+"""
+
+
+@pytest.fixture(scope="module")
+def source(_servers: dict[str, Any]) -> Iterator[str]:
+    server = _servers["16"]
+    name = f"liteshift_killed_{os.getpid()}"
+    url = server.create_database(name)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(SCHEMA.encode())
+        connection.execute("ANALYZE")
+    yield url
+    server.drop_database(name)
+
+
+def environment(source: str, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LITESHIFT_SOURCE"))}
+    return {**kept, "LITESHIFT_SOURCE": source, "PYTHONUNBUFFERED": "1", **more}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "liteshift", *arguments]
+
+
+def killed_at(source: str, folder: Path, when: Callable[[Line], bool], **more: str) -> None:
+    """Begin a move, and kill it as soon as it tells this."""
+    with subprocess.Popen(
+        command("migrate", "--json", "app.db"),
+        cwd=folder, env=environment(source, **more), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            if when(json.loads(line)):
+                process.kill()
+                break
+        assert process.wait() == -signal.SIGKILL, "it ended before it came there"
+
+
+def record(folder: Path) -> dict[str, Any]:
+    """What the killed process has left, by table."""
+    path = folder / ".app.db.staging" / "record.json"
+    found: dict[str, Any] = json.loads(path.read_text())["tables"] if path.exists() else {}
+    return found
+
+
+def gone_on(source: str, folder: Path, **more: str) -> dict[str, Any]:
+    """Run the same command to its end; its report."""
+    done = subprocess.run(
+        command("migrate", "--json", "app.db"), cwd=folder, env=environment(source, **more),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert [path.name for path in folder.iterdir()] == ["app.db"]
+    with closing(connect(folder / "app.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        here = connection.execute("SELECT id, n FROM c_uuids ORDER BY id").fetchall()
+        assert connection.execute("SELECT count(*), sum(n), min(id), max(id) FROM b_large").fetchone() == (
+            350_000, 350 * 999 * 500, 1, 350_000,
+        )  # fmt: skip
+    with psycopg.connect(source) as there:
+        assert here == there.execute("SELECT replace(id::text, '-', ''), n FROM c_uuids ORDER BY id").fetchall()
+    return report
+
+
+def passing(stage: str, subject: str = "") -> Callable[[Line], bool]:
+    return lambda line: line["type"] == "progress" and line["stage"] == stage and line["subject"].endswith(subject)
+
+
+WITHOUT = {"LITESHIFT_NATIVE": "0"}
+MOMENTS = [
+    pytest.param(lambda line: line["type"] == "plan", id="plan"),
+    pytest.param(passing("copy", "a_small"), id="copy-first"),
+    pytest.param(passing("copy", "b_large"), id="copy-large"),
+    pytest.param(passing("copy", "d_generated"), id="copy-last"),
+    pytest.param(passing("index"), id="index"),
+    pytest.param(passing("views"), id="views"),
+    pytest.param(passing("verify"), id="verify"),
+]
+
+
+@pytest.mark.parametrize("when", MOMENTS)
+def test_a_killed_move_goes_on(source: str, tmp_path: Path, when: Callable[[Line], bool]) -> None:
+    killed_at(source, tmp_path, when)
+    left = record(tmp_path)
+    report = gone_on(source, tmp_path)
+    kept = {item["target"]: item["kept"] for item in report["copied"] if item["kept"]}
+    assert kept == {name: entry["kept"]["rows"] for name, entry in left.items() if entry["kept"]["rows"]}
+    for name, entry in left.items():
+        if entry["kept"]["whole"]:
+            (item,) = [item for item in report["copied"] if item["target"] == name]
+            assert item["kept"] == item["rows"] and item["seconds"] == 0, "no row of it was copied again"
+
+
+@pytest.mark.skipif(native.CORE is None, reason="the native core is not installed")
+def test_a_killed_move_goes_on_within_a_table(source: str, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        command("migrate", "app.db"), cwd=tmp_path, env=environment(source), stdout=subprocess.DEVNULL
+    ) as process:
+        while "b_large" not in record(tmp_path) and process.poll() is None:
+            pass
+        process.kill()
+    left = record(tmp_path)["b_large"]["kept"]
+    report = gone_on(source, tmp_path)
+    (large,) = [item for item in report["copied"] if item["target"] == "b_large"]
+    assert 0 < left["rows"] <= large["kept"] and large["rows"] == 350_000
+    assert left["whole"] or large["kept"] < 350_000
+
+
+def test_without_the_native_core(source: str, tmp_path: Path) -> None:
+    killed_at(source, tmp_path, passing("copy", "c_uuids"), **WITHOUT)
+    killed_at(source, tmp_path, passing("verify", "a_small"), **WITHOUT)
+    report = gone_on(source, tmp_path, **WITHOUT)
+    assert {item["target"] for item in report["copied"] if item["kept"]} >= {"a_small", "b_large"}
+
+
+def test_killed_again_and_again(source: str, tmp_path: Path) -> None:
+    for when in (passing("copy", "a_small"), passing("copy", "b_large"), passing("index"), passing("verify")):
+        killed_at(source, tmp_path, when)
+    report = gone_on(source, tmp_path)
+    assert all(item["kept"] for item in report["copied"])
