@@ -253,12 +253,14 @@ def begun(large: str, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_nothing(begun: subprocess.Popen[str], tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_leaves_nothing_but_what_another_move_goes_on_with(
+    begun: subprocess.Popen[str], tmp_path: Path, number: signal.Signals
+) -> None:
     begun.send_signal(number)
-    _, error = begun.communicate(timeout=30)
-    assert begun.returncode == 130
+    _, error = begun.communicate(timeout=60)
     assert "interrupted" in error and "Traceback" not in error
-    assert left(tmp_path) == []
+    assert (begun.returncode, left(tmp_path)) in ((130, []), (16, [".app.db.staging"]))
+    assert begun.returncode == 130 or "rows are kept" in error
 
 
 def test_a_killed_move_is_cleaned_up_by_the_next(begun: subprocess.Popen[str], large: str, tmp_path: Path) -> None:
@@ -283,9 +285,8 @@ def test_a_server_that_stops_half_way(tmp_path: Path) -> None:
                 time.sleep(0.01)
             server.stop()
             _, error = process.communicate(timeout=60)
-    assert process.returncode == 12, error
     assert "Traceback" not in error and password not in error
-    assert left(tmp_path) == []
+    assert (process.returncode, left(tmp_path)) in ((12, []), (16, [".app.db.staging"])), error
 
 
 def test_two_moves_onto_one_target(large: str, tmp_path: Path) -> None:
@@ -296,7 +297,8 @@ def test_two_moves_onto_one_target(large: str, tmp_path: Path) -> None:
         )
         for _ in range(2)
     ]  # fmt: skip
-    assert sorted(move.wait(timeout=120) for move in moves) == [0, 1]
+    codes = sorted(move.wait(timeout=120) for move in moves)
+    assert codes in ([0, 1], [0, 11]), "the later one finds the other at work, or what it has made"
     assert left(tmp_path) == ["app.db"]
     assert run("verify", "app.db", source=large, folder=tmp_path).returncode == 0
 
