@@ -67,7 +67,7 @@ def command(*arguments: str) -> list[str]:
 def killed_at(source: str, folder: Path, when: Callable[[Line], bool], **more: str) -> None:
     """Begin a move, and kill it as soon as it tells this."""
     with subprocess.Popen(
-        command("migrate", "--json", "app.db"),
+        command("migrate", "--json", "--accept-losses", "app.db"),
         cwd=folder, env=environment(source, **more), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
@@ -88,7 +88,7 @@ def record(folder: Path) -> dict[str, Any]:
 def gone_on(source: str, folder: Path, **more: str) -> dict[str, Any]:
     """Run the same command to its end; its report."""
     done = subprocess.run(
-        command("migrate", "--json", "app.db"), cwd=folder, env=environment(source, **more),
+        command("migrate", "--json", "--accept-losses", "app.db"), cwd=folder, env=environment(source, **more),
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -143,7 +143,7 @@ def test_without_the_native_core(source: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(native.CORE is None, reason="the native core is not installed")
 def test_a_killed_move_goes_on_within_a_table(large: str, tmp_path: Path) -> None:
     with subprocess.Popen(
-        command("migrate", "app.db"), cwd=tmp_path, env=environment(large), stdout=subprocess.DEVNULL
+        command("migrate", "--accept-losses", "app.db"), cwd=tmp_path, env=environment(large), stdout=subprocess.DEVNULL
     ) as process:
         while "b_large" not in record(tmp_path) and process.poll() is None:
             pass
