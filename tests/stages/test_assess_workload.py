@@ -92,7 +92,7 @@ def test_finds_what_the_application_uses(application: str) -> None:
         "sums of numeric",
         "division of numeric",
         "schema-qualified names",
-        "JSON operators",
+        "operators of JSON and arrays",
         "ORDER BY a column that may be NULL",
         "ON CONFLICT",
         "RETURNING",

@@ -189,7 +189,7 @@ CONSTRUCTS = (
         r"\bARRAY \[|&&|" + _calls("UNNEST", "ARRAY_AGG", r"ARRAY_\w+", "CARDINALITY", "STRING_TO_ARRAY"),
     ),
     _construct(
-        "JSON operators", FAILS, REWRITE, "json_extract(), and EXISTS over json_each() for @> and ?",
+        "operators of JSON and arrays", FAILS, REWRITE, "json_extract(), and EXISTS over json_each() for @> and ?",
         "SELECT id FROM t WHERE doc @> '{\"a\": 1}'", r" (?:@>|<@|\?\||\?&|\?|#>>|#>|#-|@\?) ",
     ),
     _construct(
