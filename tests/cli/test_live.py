@@ -219,6 +219,34 @@ def test_a_row_that_differs_stops_the_cutover_and_nothing_has_changed(moved: tup
     write(url, "postgresql", "goes on", 35)
 
 
+def test_rows_that_go_past_the_log_stop_the_cutover(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as source:
+        source.execute(
+            """
+            CREATE TABLE part (id int PRIMARY KEY) PARTITION BY RANGE (id);
+            CREATE TABLE low PARTITION OF part FOR VALUES FROM (0) TO (10);
+            CREATE TABLE high PARTITION OF part FOR VALUES FROM (10) TO (20);
+            INSERT INTO part SELECT generate_series(0, 19);
+            """
+        )
+        mover, operator = Mover(database, tmp_path, gate=False), Operator(database, tmp_path)
+        mover.start()
+        try:
+            mover.until(Phase.FOLLOWING)
+            operator.gets("verify", "app.db")
+            source.execute("VACUUM FULL low")  # nothing has gone
+            assert operator.gets("cutover", "--yes", "app.db")["epoch"] == 1
+            operator.gets("rollback", "--yes", "app.db")
+            operator.gets("verify", "app.db")
+            source.execute("TRUNCATE low")  # nobody tells the file
+            done = operator.types("cutover", "--yes", "app.db")
+            assert done.returncode == 14, done.stderr
+            assert "not equal" in done.stderr
+            assert mover.phase() is Phase.FOLLOWING
+        finally:
+            mover.close()
+
+
 def test_a_write_that_does_not_end_undoes_the_cutover(database: str, tmp_path: Path) -> None:
     with psycopg.connect(database, autocommit=True) as source:
         source.execute(SCHEMA.encode())
