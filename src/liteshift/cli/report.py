@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from liteshift import native
 from liteshift.cli import wording
 from liteshift.cli.render import cell, size, table
 from liteshift.plan import Finding, Plan, Severity, TablePlan
@@ -15,6 +16,14 @@ _HEADINGS = {
     Severity.REFUSAL: ("refused: the move can't begin", "bold red"),
     Severity.LOSS: ("losses: say --accept-losses once you can do without", "bold yellow"),
     Severity.NOTE: ("good to know: nothing is lost", "bold"),
+}
+
+_PARTS = {
+    "copy": "copy the rows",
+    "mend": "bring kept rows up to date",
+    "index": "indexes",
+    "check": "checks",
+    "seal": "statistics and fsync",
 }
 
 
@@ -96,8 +105,11 @@ def print_report(out: Console, report: MigrateReport) -> None:
         item for item in report.plan.of(Severity.LOSS) if item.kind == "view" and item.why.startswith("translated")
     ]
     print_findings(out, tuple(dropped))
-    times = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in report.seconds.items())
-    out.print(cell(f"{report.rows:,} rows in {len(report.copied)} tables, {size(report.bytes)}: {times}"))
+    _print_kept(out, report)
+    _print_parts(out, report)
+    out.print(cell(f"{report.rows:,} rows in {len(report.copied)} tables, {size(report.bytes)}"))
+    if native.CORE is None:
+        out.print(cell(f"{native.described()}: all rows went through Python, which takes several times as long", "dim"))
     if report.rejects_file:
         out.print(
             cell(f"{report.rejected:,} rows can't be carried; each is named in {report.rejects_file}", "bold yellow")
@@ -105,6 +117,25 @@ def print_report(out: Console, report: MigrateReport) -> None:
     for orphan in report.orphans[:10]:
         out.print(cell(f"without its parent, which was rejected: {orphan}", "yellow"))
     print_differences(out, report.verdict)
+
+
+def _print_kept(out: Console, report: MigrateReport) -> None:
+    """What an interrupted run had brought already."""
+    for item in report.copied:
+        if item.kept:
+            mended = f", and {item.mended:,} changes since were made up for" if item.mended else ""
+            out.print(cell(f"kept from the interrupted run: {item.kept:,} rows of {item.source}{mended}"))
+
+
+def _print_parts(out: Console, report: MigrateReport) -> None:
+    """How long each part took, and its share of all."""
+    whole = sum(report.seconds.values())
+    parts = table("part", ">seconds", ">share")
+    for stage, seconds in report.seconds.items():
+        share = f"{seconds / whole:.0%}" if whole else ""
+        parts.add_row(cell(_PARTS.get(stage, stage)), f"{seconds:.2f}", share)
+    parts.add_row(cell("all"), f"{whole:.2f}", "")
+    out.print(parts)
 
 
 def print_verdict(out: Console, verdict: Verdict) -> None:
