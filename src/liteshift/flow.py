@@ -184,7 +184,7 @@ class Capture(Protocol):
         ...
 
     def arm(self, plan: Plan, *, epoch: int, last: Mapping[str, int]) -> None:
-        """In one transaction: sequences, the plan's triggers, the capture's triggers and tables, and the mark LIVE.
+        """In one transaction: sequences, the plan's triggers, the capture with its tables for the guards, and the mark.
 
         Done twice for one epoch, the second time does nothing.
 
@@ -210,9 +210,9 @@ class Capture(Protocol):
         """In one transaction: take away the capture and what refuses writes, and the mark.
 
         Args:
-            position: the file follows the source again, from here on: the plan's triggers go, too, and the position is
-                written. None where the application stays on the file for good: the plan's triggers stay, and every
-                table of ours goes.
+            position: the file follows the source again, from here on: the plan's triggers go, too, the guards are made,
+                and the position is written. None where the application stays on the file for good: the plan's triggers
+                stay, and every table of ours goes.
         """
         ...
 
@@ -463,6 +463,14 @@ class Destination(Protocol):
 
     def capture(self, plan: Plan) -> AbstractContextManager[Capture]:
         """The capture of the plan's tables."""
+        ...
+
+    def release(self, move: str) -> None:
+        """Make it a file like any other, after this move was given up; none of the move's, or not there, is fine.
+
+        Raises:
+            Locked: another connection is writing.
+        """
         ...
 
     def require_fit(self) -> None:

@@ -19,6 +19,8 @@ from tests.interrupt.walk import SCHEMA, Mover, leftovers, rows, write
 from liteshift.keeper import Keeper
 from liteshift.phases import Phase
 from liteshift.sqlite.connect import connect
+from liteshift.sqlite.guard import FOLLOWS, passing_guards
+from liteshift.sqlite.library import dbapi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +68,8 @@ def test_the_whole_way_as_it_is_typed(moved: tuple[str, Mover, Operator]) -> Non
     assert operator.gets("verify", "app.db")["tables"][0]["differences"] == []
     status = operator.gets("status", "app.db")
     assert (status["phase"], status["running"]) == ("following", True)
+    with pytest.raises(dbapi.IntegrityError, match=FOLLOWS):
+        write(mover.file, "sqlite", "too early", 35)
     assert status["held_bytes"] is not None
     assert "cutover" in status["next"]
 
@@ -92,6 +96,8 @@ def test_the_whole_way_as_it_is_typed(moved: tuple[str, Mover, Operator]) -> Non
     assert (back["kind"], back["epoch"]) == ("rollback", 2)
     assert back["captured"] > 0
     assert back["refused"] == 1
+    with pytest.raises(dbapi.IntegrityError, match=FOLLOWS):
+        write(mover.file, "sqlite", "nowhere", 35)
     write(url, "postgresql", "three", 35)
     assert operator.gets("cutover", "--yes", "--skip-backup", "app.db")["epoch"] == 3
     write(mover.file, "sqlite", "four", 35)
@@ -116,7 +122,7 @@ def test_aborted_it_leaves_nothing_on_the_source(moved: tuple[str, Mover, Operat
     assert "the slot" in done.stdout
     assert leftovers(url) == []
     write(url, "postgresql", "on", 35)
-    assert mover.file.exists()
+    write(mover.file, "sqlite", "a file like any other", 35)
 
 
 def test_interrupted_it_can_be_gone_on_with_and_a_single_verb_needs_no_runner(
@@ -210,7 +216,7 @@ def test_where_nothing_was_begun_it_says_so(database: str, tmp_path: Path) -> No
 
 def test_a_row_that_differs_stops_the_cutover_and_nothing_has_changed(moved: tuple[str, Mover, Operator]) -> None:
     url, mover, operator = moved
-    with closing(connect(mover.file)) as file:
+    with closing(passing_guards(lambda: connect(mover.file))) as file:
         file.execute("UPDATE customer SET name = 'changed behind our back' WHERE id = 3")
     done = operator.types("cutover", "--yes", "app.db")
     assert done.returncode == 14, done.stderr

@@ -19,6 +19,7 @@ from liteshift.position import Lsn
 from liteshift.sqlite.backup import create
 from liteshift.sqlite.capture import EPOCH, SqliteCapture, capture
 from liteshift.sqlite.connect import connect
+from liteshift.sqlite.guard import FOLLOWS, PREFIX
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.restore import restore
 
@@ -264,7 +265,11 @@ def test_disarming(kept: SqliteCapture, writer: dbapi.Connection) -> None:
     rows = writer.execute(
         "SELECT type, name FROM sqlite_schema WHERE name LIKE 'liteshift%' OR type = 'trigger'"
     ).fetchall()
-    assert rows == [("table", "liteshift_state")]
+    kept_off = [("trigger", name) for _, name in rows if name.startswith(PREFIX)]
+    assert len(kept_off) == 3 * len(CREATE)
+    assert rows == [("table", "liteshift_state"), *kept_off]
+    with pytest.raises(dbapi.IntegrityError, match=FOLLOWS):
+        writer.execute("INSERT INTO pet VALUES ('y', NULL)").close()
     assert writer.execute("SELECT * FROM liteshift_state").fetchall() == [("position", "16/B374D848")]
     with pytest.raises(NotInitialised):
         changes(kept)

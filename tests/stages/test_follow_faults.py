@@ -22,6 +22,7 @@ from liteshift.position import Lsn
 from liteshift.postgres.embedded import FAST, EmbeddedServer
 from liteshift.postgres.slot import PostgresOrigin
 from liteshift.sqlite.connect import connect
+from liteshift.sqlite.guard import passing_guards
 from liteshift.stages.follow import Follower
 
 SCHEMA = """
@@ -208,13 +209,13 @@ def test_a_table_that_is_altered_stops_the_stream(database: str, tmp_path: Path,
 
 def test_a_row_that_is_not_there_as_it_was(database: str, tmp_path: Path) -> None:
     live = copied(database, tmp_path / "app.db", SCHEMA)
-    with closing(connect(tmp_path / "app.db")) as file:
+    with closing(passing_guards(lambda: connect(tmp_path / "app.db"))) as file:
         file.execute("DELETE FROM kept WHERE id = 7")
         file.execute("UPDATE keyless SET a = 'other'")
     live.execute("INSERT INTO kept VALUES (77, 'not alone', 0, now()); UPDATE kept SET n = 1 WHERE id IN (6, 7)")
     with pytest.raises(DifferencesFound, match="updated where id = 7"), live.following() as follower:
         follower.until_token("none", seconds=20)
-    with closing(connect(tmp_path / "app.db")) as file:
+    with closing(passing_guards(lambda: connect(tmp_path / "app.db"))) as file:
         assert file.execute("SELECT count(*) FROM kept WHERE id = 77").fetchone() == (0,)
         file.execute("INSERT INTO kept SELECT 7, t, n, at FROM kept WHERE id = 6")
     live.execute("DELETE FROM keyless WHERE ctid IN (SELECT min(ctid) FROM keyless)")

@@ -13,6 +13,7 @@ from tests.stages.roads import ROADS, taking
 from liteshift.errors import DifferencesFound
 from liteshift.reports import Reject
 from liteshift.sqlite.connect import connect
+from liteshift.sqlite.guard import passing_guards
 from liteshift.stages.follow import Follower
 
 SCHEMA = """
@@ -81,7 +82,7 @@ def test_rows_that_cannot_be_carried(database: str, tmp_path: Path) -> None:
 
 def test_rejects_are_taken_back_with_their_transaction(database: str, tmp_path: Path) -> None:
     live = copied(database, tmp_path / "app.db", SCHEMA)
-    with closing(connect(tmp_path / "app.db")) as file:
+    with closing(passing_guards(lambda: connect(tmp_path / "app.db"))) as file:
         file.execute("DELETE FROM kept WHERE id = 2")  # the file does not have it any more: the stream stops there
     live.execute("INSERT INTO kept VALUES (5, 'NaN', NULL, NULL); DELETE FROM kept WHERE id = 2")
     with live.target.applier() as applier, live.origin.stream("liteshift_test", applier.position) as stream:

@@ -24,6 +24,7 @@ from liteshift.app.engines import POOL, Engines, PoolSettings, make_engines, sid
 from liteshift.app.gate import Passage
 from liteshift.errors import UsageError
 from liteshift.route import SIDES, State, other
+from liteshift.sqlite.guard import FOLLOWS
 from liteshift.sqlite.witnesses import REFUSED
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def is_fenced(error: BaseException) -> bool:
     if getattr(cause, "sqlstate", None) == FENCED:
         # A read-only server or transaction has this code as well, but another origin.
         return cause.diag.schema_name == FENCE_SCHEMA or f"{FENCE_SCHEMA}." in (cause.diag.context or "")
-    return getattr(cause, "sqlite_errorname", "").startswith("SQLITE_CONSTRAINT") and str(cause).endswith(REFUSED)
+    return getattr(cause, "sqlite_errorname", "").startswith("SQLITE_CONSTRAINT") and str(cause).endswith(
+        (REFUSED, FOLLOWS)
+    )
 
 
 class GatedEngines:

@@ -174,7 +174,7 @@ def finalize(ends: tuple[str, ...], yes: bool, workdir: Path | None, as_json: bo
 @workdir_option
 @options.json_option
 def abort(ends: tuple[str, ...], yes: bool, move: str | None, workdir: Path | None, as_json: bool) -> None:
-    """Give a live move up: take away all that was made on SOURCE. TARGET is left as it is, and no longer follows."""
+    """Give a live move up: take away all that was made on SOURCE. TARGET keeps its rows, and no longer follows."""
     source, path = options.split_ends(ends)
     _confirm(yes, as_json, "Give the move up?")
     place = _place(path, workdir)
@@ -183,7 +183,11 @@ def abort(ends: tuple[str, ...], yes: bool, move: str | None, workdir: Path | No
         return
     if place.is_run():
         raise place.taken()
-    removed = ending.clear_lost(_origin(source), move or _target(path).move())
+    target = _target(path)
+    named = move or target.move()
+    removed = ending.clear_lost(_origin(source), named)
+    if named:
+        target.release(named)
     if as_json:
         render.print_json({"type": "abort", "phase": str(Phase.ABORTED), "note": removed})
     else:

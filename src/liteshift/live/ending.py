@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liteshift.errors import LiteshiftError, NotInitialised, UsageError
+from liteshift.errors import LiteshiftError, Locked, NotInitialised, UsageError
 from liteshift.flow import Origin
 from liteshift.live.move import Move, removal
 from liteshift.live.recover import recover
@@ -50,9 +50,19 @@ def finalize(move: Move) -> None:
 
 
 def clear(move: Move) -> None:
-    """Take away all that was made on the source; done twice, the second time finds nothing."""
+    """Take away all that was made on the source, and what keeps writers off a file that was given up.
+
+    Done twice, the second time finds nothing.
+    """
     origin, name = move.ends.origin, move.page.move
     removed = origin.remove(name)
+    if move.page.phase is Phase.ABORTED:
+        try:
+            move.ends.destination.release(name)
+        except Locked:
+            raise
+        except LiteshiftError as error:  # the file may be spoilt, or anything else by now
+            move.show("trouble", error)
     passing(Stop.ABORT_REMOVED if move.page.phase is Phase.ABORTED else Stop.FINALIZE_REMOVED)
     move.cleared(removed)
 

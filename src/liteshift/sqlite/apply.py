@@ -10,9 +10,10 @@ from liteshift.ends import Value
 from liteshift.errors import DifferencesFound, NotInitialised
 from liteshift.position import Lsn
 from liteshift.reports import Reject
-from liteshift.sqlite import rejected, state
+from liteshift.sqlite import rejected, state, triggers
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explain, explained
+from liteshift.sqlite.guard import passing_guards, standing
 from liteshift.sqlite.library import dbapi
 
 _CHECKPOINT_PAGES = 4000  # of the log; past that, a commit also moves what it can into the file
@@ -34,11 +35,32 @@ def applying(path: Path, label: str) -> Iterator[SqliteApplier]:
     # PostgreSQL has checked the foreign keys, and cascades come in the log as changes of their own.
     with (
         explained(label),
-        closing(connect(path, preset="durable", create=False, foreign_keys=False)) as connection,
+        closing(
+            passing_guards(lambda: connect(path, preset="durable", create=False, foreign_keys=False))
+        ) as connection,
     ):
         connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}").close()
         connection.execute(f"PRAGMA journal_size_limit={_LOG_LIMIT}").close()
         yield SqliteApplier(connection, label)
+
+
+def release(path: Path, label: str, move: str) -> None:
+    """Make it a file like any other, after its move was given up: no guards, and no table of ours.
+
+    Args:
+        move: the move's name; the file of another is left alone.
+
+    Raises:
+        Locked: another connection is writing.
+    """
+    with explained(label), closing(connect(path, preset="durable", create=False)) as connection:
+        connection.execute("BEGIN IMMEDIATE").close()
+        if state.get(connection, state.MOVE) != move or state.get(connection, state.ARMED) is not None:
+            return
+        triggers.change(connection, drop=standing(connection))
+        for table in (state.TABLE, rejected.TABLE):
+            connection.execute(f"DROP TABLE IF EXISTS {table}").close()
+        connection.execute("COMMIT").close()
 
 
 class SqliteApplier:

@@ -20,6 +20,7 @@ from liteshift.quoting import literal
 from liteshift.sqlite import rejected, shapes, state, triggers
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained
+from liteshift.sqlite.guard import guards, standing
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.respell import respell
 from liteshift.sqlite.rules import index_texts, unique_rules
@@ -75,7 +76,7 @@ class SqliteCapture:
             self._prepared(plan)
 
     def arm(self, plan: Plan, *, epoch: int, last: Mapping[str, int]) -> None:
-        """In one transaction: sequences, the plan's triggers, the capture's triggers and tables, and the mark LIVE.
+        """In one transaction: sequences, the plan's triggers, the capture with its tables for the guards, and the mark.
 
         Done twice for one epoch, the second time does nothing.
 
@@ -97,7 +98,7 @@ class SqliteCapture:
             self._set_sequences(plan.tables, last)
             tables, made = self._prepared(plan)
             self._run(log_statements(max((len(table.columns) for table in tables), default=1)))
-            triggers.make(self._connection, made)
+            triggers.change(self._connection, drop=standing(self._connection), make=made)
             self._run([f"INSERT INTO {LOG} (id, op) VALUES ({epoch * EPOCH}, '{NOTHING}')"])  # noqa: S608
             shapes.remember(self._connection, tables)
             state.make(self._connection)
@@ -125,9 +126,9 @@ class SqliteCapture:
         """In one transaction: take away the capture and what refuses writes, and the mark.
 
         Args:
-            position: the file follows the source again, from here on: the plan's triggers go, too, and the position is
-                written. None where the application stays on the file for good: the plan's triggers stay, and every
-                table of ours goes.
+            position: the file follows the source again, from here on: the plan's triggers go, too, the guards are made,
+                and the position is written. None where the application stays on the file for good: the plan's triggers
+                stay, and every table of ours goes.
 
         Raises:
             LiteshiftError: changes are left that the source does not have.
@@ -139,7 +140,8 @@ class SqliteCapture:
                 raise LiteshiftError(f"changes of {self._label} are left that PostgreSQL does not have yet")
             tables = shapes.remembered(self._connection)
             doomed = [table.triggers if position is not None else names(table.number) for table in tables]
-            triggers.drop(self._connection, [name for some in doomed for name in some])
+            kept_off = guards(table.name for table in tables) if position is not None else []
+            triggers.change(self._connection, drop=[name for some in doomed for name in some], make=kept_off)
             self._run(f"DROP TABLE {name}" for name in (LOG, STASH, shapes.TABLE))  # the refusal goes with its table
             if position is None:
                 self._run([f"DROP TABLE {state.TABLE}", f"DROP TABLE IF EXISTS {rejected.TABLE}"])

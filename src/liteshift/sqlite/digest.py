@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 
 from liteshift import native
 from liteshift.quoting import quote
-from liteshift.sqlite.library import dbapi
+from liteshift.sqlite.library import MODULES, dbapi
 
 if TYPE_CHECKING:
     from liteshift.ends import Digest
-
-_MODULES = {"sqlite3": "_sqlite3", "pysqlite3.dbapi2": "pysqlite3._sqlite3"}
 
 
 def offer() -> None:
@@ -28,7 +26,7 @@ def offer() -> None:
 def _offered(name: str) -> bool:
     """The core calls the very library that Python's connections use, so it needs the addresses of its functions."""
     try:
-        library = ctypes.CDLL(importlib.import_module(_MODULES[name]).__file__)  # it is loaded already
+        library = ctypes.CDLL(importlib.import_module(MODULES[name]).__file__)  # it is loaded already
         functions = [library[function] for function in native.CORE.sqlite_names()]
         library.sqlite3_libversion.restype = ctypes.c_char_p
         if library.sqlite3_libversion().decode() != dbapi.sqlite_version:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     import sqlite3 as dbapi
     from types import ModuleType
 
-__all__ = ["TEMP_IN_MEMORY", "VERSION", "dbapi", "wal_reset_bug"]
+__all__ = ["MODULES", "TEMP_IN_MEMORY", "VERSION", "dbapi", "wal_reset_bug"]
+
+MODULES = {"sqlite3": "_sqlite3", "pysqlite3.dbapi2": "pysqlite3._sqlite3"}
+"""The compiled module that holds SQLite, for each that `dbapi` may be."""
 
 
 def _choose(wanted: str) -> ModuleType:

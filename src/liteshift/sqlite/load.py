@@ -14,12 +14,13 @@ from liteshift.errors import LiteshiftError, NotFit
 from liteshift.position import Lsn
 from liteshift.quoting import quote
 from liteshift.reports import Reject
-from liteshift.sqlite import fill, rejected, resume, state
+from liteshift.sqlite import fill, rejected, resume, state, triggers
 from liteshift.sqlite.build import PageBuilding, building, packed, rowid_column, site
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.digest import digest, offer
 from liteshift.sqlite.faults import explained, os_error
 from liteshift.sqlite.functions import register
+from liteshift.sqlite.guard import guarded_tables, guards
 from liteshift.sqlite.halfway import Entry, Halfway
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.repair import SqliteRepairing
@@ -242,7 +243,7 @@ class SqliteStaging:
         self._connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, value)).close()
 
     def mark(self, move: str, position: Lsn, rejects: Iterable[Reject]) -> None:
-        """Make the file part of a live move, which has come to a position; see `sqlite.state`."""
+        """Make the file part of a live move, which has come to a position; see `sqlite.state` and `sqlite.guard`."""
         for name in (state.TABLE, rejected.TABLE):
             if self._connection.execute("SELECT 1 FROM sqlite_schema WHERE lower(name) = ?", (name,)).fetchone():
                 raise NotFit(
@@ -255,6 +256,7 @@ class SqliteStaging:
             state.put(self._connection, state.POSITION, str(position))
             for reject in rejects:
                 rejected.add(self._connection, reject)
+            triggers.change(self._connection, make=guards(guarded_tables(self._connection)))
 
     def view_rows(self, view: str, columns: Sequence[str], *, seconds: int) -> Iterator[Sequence[Value]]:
         """Every row of a view.

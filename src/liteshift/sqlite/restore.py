@@ -51,8 +51,8 @@ def restore(
 
     Raises:
         UsageError: there is no such backup, or it is one of another application's database.
-        Locked: somebody held the database for too long, or has it open with another page size; or PostgreSQL follows
-            it in a live move.
+        Locked: somebody held the database for too long, or has it open with another page size; or it is part of a
+            live move.
         NoSpace, NoConnection: as the disk says.
         LiteshiftError: the backup is not good, or the database is too damaged to be written.
     """
@@ -102,11 +102,16 @@ def _into(
 
 
 def _refuse_moving(database: Path, live: dbapi.Connection) -> None:
-    """While PostgreSQL follows a database, another content would break the way back."""
+    """While one side of a live move follows the other, another content would break that."""
     if state.get(live, state.ARMED) is not None:
         raise Locked(
             f"PostgreSQL follows {database} in a live move, and would no longer match it",
-            hint="End the move first, with liteshift rollback or liteshift finalize, or restore to another file.",
+            hint="End the move first, with liteshift finalize, or restore to another file.",
+        )
+    if state.get(live, state.MOVE) is not None:
+        raise Locked(
+            f"{database} follows PostgreSQL in a live move, and would no longer match it",
+            hint="Give the move up first, with liteshift abort, or restore to another file.",
         )
 
 

@@ -11,7 +11,7 @@ from liteshift.ends import Kept
 from liteshift.errors import LiteshiftError, NotFit, NotInitialised
 from liteshift.plan import Plan
 from liteshift.sqlite import state
-from liteshift.sqlite.apply import SqliteApplier, applying
+from liteshift.sqlite.apply import SqliteApplier, applying, release
 from liteshift.sqlite.backup import create
 from liteshift.sqlite.capture import SqliteCapture, capture
 from liteshift.sqlite.connect import connect
@@ -83,6 +83,15 @@ class SqliteTarget:
         with explained(self.label), closing(connect(self.path, preset="durable", read_only=True)) as connection:
             name = state.get(connection, state.MOVE)
             return str(name) if name is not None else None
+
+    def release(self, move: str) -> None:
+        """Make it a file like any other, after this move was given up; none of the move's, or not there, is fine.
+
+        Raises:
+            Locked: another connection is writing.
+        """
+        if self.path.exists():
+            release(self.path, self.label, move)
 
     def require_fit(self) -> None:
         """See that an application can live on this SQLite.

@@ -42,28 +42,20 @@ def of_plan(statement: str, table: str) -> Trigger:
     return Trigger(name[1:-1].replace('""', '"') if name.startswith('"') else name, table, statement)
 
 
-def make(connection: dbapi.Connection, triggers: Sequence[Trigger]) -> None:
-    """Make triggers, the later the younger."""
-    rows = [(trigger.name, trigger.table, trigger.text) for trigger in triggers]
-    statement = "INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) VALUES ('trigger', ?, ?, 0, ?)"
+def change(connection: dbapi.Connection, *, drop: Iterable[str] = (), make: Sequence[Trigger] = ()) -> None:
+    """Drop triggers, of which those that are gone are left alone; then make others, the later the younger."""
+    doomed, rows = list(drop), [(trigger.name, trigger.table, trigger.text) for trigger in make]
     with _Opened(connection) as opened:
         if opened.possible:
-            connection.executemany(statement, rows).close()
-            return
-    for trigger in triggers:
-        connection.execute(trigger.text).close()
-
-
-def drop(connection: dbapi.Connection, names: Iterable[str]) -> None:
-    """Drop triggers; those that are gone are left alone."""
-    doomed = list(names)
-    with _Opened(connection) as opened:
-        if opened.possible:
-            statement = "DELETE FROM sqlite_schema WHERE type = 'trigger' AND name IN (SELECT value FROM json_each(?))"
-            connection.execute(statement, (json.dumps(doomed),)).close()
+            removed = "DELETE FROM sqlite_schema WHERE type = 'trigger' AND name IN (SELECT value FROM json_each(?))"
+            connection.execute(removed, (json.dumps(doomed),)).close()
+            made = "INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) VALUES ('trigger', ?, ?, 0, ?)"
+            connection.executemany(made, rows).close()
             return
     for name in doomed:
         connection.execute(f"DROP TRIGGER IF EXISTS {quote(name)}").close()
+    for trigger in make:
+        connection.execute(trigger.text).close()
 
 
 class _Opened:
