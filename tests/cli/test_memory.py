@@ -1,0 +1,50 @@
+"""A move's memory does not grow with its table."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from liteshift import native
+
+_MOST_MORE = 32 << 10  # KiB; the larger table is 80 MB larger
+
+
+def peak(source: str, folder: Path, road: str, *command: str) -> int:
+    """The most memory that a command of ours had resident, in KiB."""
+    environment = {**os.environ, "LITESHIFT_SOURCE": source, "LITESHIFT_NATIVE": road}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "liteshift", *command], cwd=folder, env=environment, stdout=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return used.ru_maxrss
+
+
+@pytest.mark.parametrize(
+    "road",
+    [
+        pytest.param(
+            "1", id="native", marks=pytest.mark.skipif(native.CORE is None, reason="the native core is not installed")
+        ),
+        pytest.param("0", id="python"),
+    ],
+)
+def test_memory_does_not_grow_with_the_table(database: str, tmp_path: Path, road: str) -> None:
+    moves, verifies = [], []
+    for rows, name in ((500, "small.db"), (20_000, "large.db")):
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("DROP TABLE IF EXISTS t")
+            connection.execute(
+                "CREATE TABLE t AS SELECT g AS id, repeat(md5(g::text), 128) AS a FROM generate_series(1, %s) g" % rows  # noqa: UP031 - a number
+            )
+        moves.append(peak(database, tmp_path, road, "migrate", name))
+        verifies.append(peak(database, tmp_path, road, "verify", name))
+    for small, large in (moves, verifies):
+        assert large < small + _MOST_MORE and large < 300 << 10
