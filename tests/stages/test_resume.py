@@ -174,7 +174,7 @@ def begun(database: str, path: Path) -> None:
         database, "CREATE TABLE a (id int); INSERT INTO a VALUES (1); CREATE TABLE b (id int); INSERT INTO b VALUES (1)"
     )
     with pytest.raises(Interrupted, match="1 tables whole") as stopped:
-        move(database, path, stopped_at("copy", "b", 1))
+        move(database, path, stopped_at("copy", "b"))
     assert stopped.value.exit_code == 16 and "--restart" in (stopped.value.hint or "")
 
 
