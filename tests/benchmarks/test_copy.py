@@ -29,6 +29,7 @@ def command(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.timeout(900)  # some eighty processes
+@pytest.mark.soak
 def test_it_stops_in_time_goes_on_and_tells_all(tmp_path: Path) -> None:
     stopped = command(tmp_path, "--repeat", "1", "--minutes", "0")
     assert stopped.returncode == 16, stopped.stdout + stopped.stderr

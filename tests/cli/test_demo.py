@@ -125,6 +125,7 @@ def test_it_moves_the_service_under_load_and_loses_nothing(tmp_path: Path) -> No
     assert not processes_in(tmp_path)
 
 
+@pytest.mark.soak
 def test_killed_at_bad_moments_it_leaves_no_process_and_runs_again(tmp_path: Path) -> None:
     moments = (lambda: (tmp_path / "demo" / "postgres").exists(), lambda: services_run(tmp_path))
     for moment in moments:

@@ -231,6 +231,10 @@ def check(kept: SqliteCapture, before: State, connection: dbapi.Connection) -> N
     assert replay(before, found) == state(connection)
 
 
+def test_a_rowid_that_is_moved_onto_another_by_its_own_name(tmp_path: Path) -> None:
+    run(tmp_path / "file.db", "", [], [(0, ["UPDATE OR REPLACE child SET id = id + 1 WHERE id < 2"], "COMMIT")])
+
+
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

@@ -11,14 +11,10 @@ import importlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from liteshift.quoting import literal, quote
 from liteshift.sqlite.library import MODULES, dbapi
 from liteshift.sqlite.triggers import Trigger
-
-if TYPE_CHECKING:
-    from sqlite3 import Connection
 
 PREFIX = "liteshift_guard_"
 FOLLOWS = "this file follows PostgreSQL in a live move and takes no writes: write on PostgreSQL; see liteshift status"
@@ -42,7 +38,7 @@ def guards(tables: Iterable[str]) -> list[Trigger]:
     return made
 
 
-def standing(connection: Connection) -> list[str]:
+def standing(connection: dbapi.Connection) -> list[str]:
     """The names of the guards that the file has."""
     rows = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND substr(name, 1, ?) = ?", (len(PREFIX), PREFIX)
@@ -50,7 +46,7 @@ def standing(connection: Connection) -> list[str]:
     return [str(name) for (name,) in rows.fetchall()]
 
 
-def guarded_tables(connection: Connection) -> list[str]:
+def guarded_tables(connection: dbapi.Connection) -> list[str]:
     """The tables that follow: all but ours and SQLite's."""
     rows = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
@@ -59,7 +55,7 @@ def guarded_tables(connection: Connection) -> list[str]:
     return [str(name) for (name,) in rows.fetchall()]
 
 
-def passing_guards(make: Callable[[], Connection]) -> Connection:
+def passing_guards(make: Callable[[], dbapi.Connection]) -> dbapi.Connection:
     """A connection that fires no triggers.
 
     SQLite's own switch for that is not in Python's module, so it is thrown from outside as the connection opens. Where

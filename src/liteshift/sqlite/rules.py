@@ -30,12 +30,14 @@ class UniqueRules:
         rowid: a name of the rowid that no column takes; None where columns take all three.
         rows: for each rule the rowid of the one row that has the values of NEW, as an expression.
         looked_at: the columns whose values the rules depend on.
+        key: the columns of the primary key, one of which may be the rowid by another name.
         computed: whether SQLite computes one of these, so that it may change without being set.
     """
 
     rowid: str | None
     rows: tuple[str, ...]
     looked_at: tuple[str, ...]
+    key: tuple[str, ...]
     computed: bool
 
 
@@ -57,8 +59,10 @@ def unique_rules(connection: dbapi.Connection, table: str, texts: Mapping[str, s
     Args:
         texts: the statement that made each index.
     """
-    hidden = dict(connection.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", (table,)).fetchall())
-    columns = list(map(str, hidden))
+    found = connection.execute("SELECT name, hidden, pk FROM pragma_table_xinfo(?)", (table,)).fetchall()
+    hidden = {str(name): bool(computed) for name, computed, _ in found}
+    columns = list(hidden)
+    key = tuple(str(name) for name, _, place in found if place)
     rowid = rowid_name(columns)
     rows = [f"NEW.{rowid}"]
     looked_at: dict[str, None] = {}
@@ -79,7 +83,7 @@ def unique_rules(connection: dbapi.Connection, table: str, texts: Mapping[str, s
         parts += [f"({predicate})", _of_new(predicate, mentioned)] if predicate else []
         rows.append(f"(SELECT {rowid} FROM {quote(table)} WHERE {' AND '.join(parts)})")
         looked_at |= dict.fromkeys(mentioned)
-    return UniqueRules(rowid, tuple(rows), tuple(looked_at), any(hidden[name] for name in looked_at))
+    return UniqueRules(rowid, tuple(rows), tuple(looked_at), key, any(hidden[name] for name in looked_at))
 
 
 def _keys(connection: dbapi.Connection, index: str, text: str) -> Iterator[tuple[str | None, str, str]]:

@@ -84,7 +84,9 @@ def before_triggers(table: Witnessed) -> list[Trigger]:
     moved += [f"NEW.{quote(name)} IS NOT OLD.{quote(name)} COLLATE BINARY" for name in table.rules.looked_at]
     another = f"{stash} AND {rowid} <> OLD.{rowid}"
     # Named, so that an UPDATE of other columns has nothing to do with it, nor with a collation that it does not know.
-    named = f"UPDATE OF {', '.join([*ROWID_NAMES, *map(quote, table.rules.looked_at)])}"
+    named = (
+        f"UPDATE OF {', '.join([*ROWID_NAMES, *map(quote, dict.fromkeys(table.rules.key + table.rules.looked_at))])}"
+    )
     event = "UPDATE" if table.rules.computed else named
     return [
         Trigger(insert, table.name, _trigger(insert, "BEFORE", "INSERT", own, [stash])),
