@@ -36,6 +36,10 @@ class Proxy:
             one.close()
         self._passing.set()
 
+    def lead_to(self, port: int) -> None:
+        """Pass new connections on to another port."""
+        self._server = port
+
     def freeze(self) -> None:
         """Let nothing through any more, and say nothing about it."""
         self._passing.clear()
@@ -44,7 +48,11 @@ class Proxy:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._server))
+                try:
+                    server = socket.create_connection(("127.0.0.1", self._server))
+                except OSError:  # it is down
+                    client.close()
+                    continue
                 self._open += [client, server]
                 for ends in ((client, server), (server, client)):
                     threading.Thread(target=self._pump, args=ends, daemon=True).start()

@@ -137,6 +137,21 @@ class Mover:
         self._process.wait()
         self.kills += 1
 
+    def strike(self) -> None:
+        """Kill it, and leave it to others to find out."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+
+    def interrupted(self) -> int:
+        """Send it an operator's ^C; its exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(_SECONDS)
+
+    def has_ended(self) -> bool:
+        """Whether it runs no more, for whatever reason."""
+        return self._process is None or self._process.poll() is not None
+
     def revive(self) -> bool:
         """Start it again where it was killed; whether it was.
 

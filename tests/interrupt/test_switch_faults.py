@@ -1,0 +1,223 @@
+"""What happens to disks, workers, networks and operators within a switch: the application lives, nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from tests.interrupt.test_kill_matrix import is_whole
+from tests.interrupt.walk import SCHEMA, Application, Mover, rows, tokens
+from tests.proxy import Proxy
+
+from liteshift.app.gate import Gate
+from liteshift.keeper import Keeper
+from liteshift.phases import Phase
+from liteshift.postgres.embedded import FAST, EmbeddedServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_SECONDS = 60
+# A worker that is in the midst of a write, through the gate, for as long as it lives.
+WORKER = """
+import sys, time, psycopg
+from pathlib import Path
+from liteshift.app.gate import Gate
+with Gate(Path(sys.argv[2])).writing() as side, psycopg.connect(sys.argv[1]) as connection:
+    connection.execute("INSERT INTO entry (token, side) VALUES ('unfinished', %s)", (side,))
+    print("writing", flush=True)
+    time.sleep(600)
+"""
+
+
+class Walk:
+    """A live move with an application that writes all the time."""
+
+    def __init__(self, url: str, folder: Path, *extra: str) -> None:
+        self.mover = Mover(url, folder, *extra)
+        self.keeper = Keeper(self.mover.route)
+        self.keeper.establish("postgresql")
+        self.application = Application(url, self.mover.file, self.mover.route)
+        self._environment = {**os.environ, "LITESHIFT_SOURCE": url}
+
+    def asks(self, verb: str) -> subprocess.Popen[str]:
+        """Type a command in another terminal, and do not wait for it."""
+        command = [sys.executable, "-m", "liteshift", verb, "--yes", "--skip-backup", str(self.mover.file)]
+        return subprocess.Popen(command, env=self._environment, stderr=subprocess.PIPE, text=True)
+
+    def says(self, verb: str) -> str:
+        """What a command says."""
+        command = [sys.executable, "-m", "liteshift", verb, str(self.mover.file)]
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=True).stdout
+
+    def until(self, reached: Callable[[], bool]) -> None:
+        """Wait for something."""
+        deadline = time.monotonic() + _SECONDS
+        while not reached():
+            assert time.monotonic() < deadline, self.mover.log.read_text()[-3000:]
+            time.sleep(0.02)
+
+    def until_draining(self) -> None:
+        """Wait until writes are held up."""
+        self.until(lambda: self.keeper.route().state == "draining")
+
+    def sees_the_application_write(self) -> None:
+        """The application lives."""
+        before = len(self.application.ledger.acknowledged)
+        self.until(lambda: len(self.application.ledger.acknowledged) > before)
+
+
+@contextmanager
+def walking(url: str, folder: Path, *extra: str) -> Iterator[Walk]:
+    """A move that follows; at the end every write that was acknowledged is where the application lives, once."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(SCHEMA.encode())
+    walk = Walk(url, folder, *extra)
+    walk.mover.log = folder.parent / f"{folder.name}.log"  # also where the disk is full
+    with walk.keeper as keeper:
+        walk.application.start()
+        try:
+            walk.mover.start()
+            walk.mover.until(Phase.FOLLOWING)
+            yield walk
+        finally:
+            ledger = walk.application.stop()
+            side = keeper.route().active
+            walk.mover.close()
+    is_whole(ledger, tokens(walk.mover.file if side == "sqlite" else url))
+
+
+def test_an_operator_who_interrupts_within_the_pause(database: str, tmp_path: Path) -> None:
+    folder = tmp_path / "move"
+    folder.mkdir()
+    with walking(database, folder) as walk:
+        gate = Gate(walk.mover.route)
+        with gate.writing():
+            asked = walk.asks("cutover")
+            walk.until_draining()
+            assert walk.mover.interrupted() == 16
+        gate.close()
+        _, said = asked.communicate(timeout=_SECONDS)
+        assert asked.returncode == 1
+        assert "ended before it answered" in said
+        route = walk.keeper.route()
+        assert (route.active, route.state) == ("postgresql", "open")
+        assert walk.mover.phase() is Phase.FOLLOWING
+        walk.sees_the_application_write()
+        assert "migrate --live" in walk.says("status")
+        walk.mover.start()
+        walk.mover.bring("cutover", Phase.REVERSING)
+        walk.sees_the_application_write()
+
+
+def test_a_worker_killed_while_it_holds_the_gate(database: str, tmp_path: Path) -> None:
+    folder = tmp_path / "move"
+    folder.mkdir()
+    with walking(database, folder) as walk:
+        # What would wait for the worker's transaction before the pause is done before it begins.
+        walk.mover.bring("cutover", Phase.REVERSING)
+        walk.mover.bring("rollback", Phase.FOLLOWING)
+        walk.says("verify")
+        words = [sys.executable, "-c", WORKER, database, str(walk.mover.route)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as worker:
+            try:
+                assert worker.stdout is not None
+                assert worker.stdout.readline() == "writing\n"
+                asked = walk.asks("cutover")
+                walk.until_draining()
+                assert walk.mover.phase() is not Phase.REVERSING
+            finally:
+                worker.kill()
+        _, said = asked.communicate(timeout=_SECONDS)
+        assert asked.returncode == 0, said
+        assert walk.keeper.route().active == "sqlite"
+        walk.sees_the_application_write()
+        assert "unfinished" not in tokens(walk.mover.file)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a few megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(folder)]
+    try:
+        subprocess.run(words, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a small disk takes root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Leave no room on a disk; the file that takes it all."""
+    with suppress(OSError), (folder / "filler").open("wb", buffering=0) as filler:
+        while filler.write(b"x" * 512):
+            pass
+    return folder / "filler"
+
+
+@pytest.mark.parametrize("within_the_pause", [False, True])
+def test_a_disk_that_is_full(database: str, small_disk: Path, within_the_pause: bool) -> None:
+    with walking(database, small_disk, "--pause", "5") as walk:
+        gate = Gate(walk.mover.route)
+        if within_the_pause:
+            with gate.writing():
+                asked = walk.asks("cutover")
+                walk.until_draining()
+                filler = fill(small_disk)
+            asked.communicate(timeout=_SECONDS)
+            assert asked.returncode
+        else:
+            filler = fill(small_disk)
+            with psycopg.connect(database) as source:
+                source.execute("INSERT INTO loose SELECT repeat('x', 1000) FROM generate_series(1, 10000)")
+            walk.until(walk.mover.has_ended)
+            assert "disk" in walk.mover.log.read_text()
+        gate.close()
+        walk.sees_the_application_write()
+        assert walk.keeper.route().active == "postgresql"
+        filler.unlink()
+        with psycopg.connect(database) as source:
+            source.execute("DELETE FROM loose WHERE length(what) > 100")
+        subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
+        if walk.mover.has_ended():
+            walk.mover.start()
+        walk.mover.bring("cutover", Phase.REVERSING)
+        walk.sees_the_application_write()
+
+
+def port_of(url: str) -> int:
+    """The port in a connection string."""
+    return int(str(conninfo_to_dict(url)["port"]))
+
+
+def test_a_source_that_restarts_and_connections_that_are_cut(tmp_path: Path) -> None:
+    folder = tmp_path / "move"
+    folder.mkdir()
+    with (
+        EmbeddedServer.temporary(settings=FAST) as server,
+        Proxy(port_of(server.url())) as proxy,
+        walking(make_conninfo(server.url(), port=proxy.port), folder) as walk,
+    ):
+        for verb, phase in (("cutover", Phase.REVERSING), ("rollback", Phase.FOLLOWING)):
+            proxy.cut()
+            walk.sees_the_application_write()
+            server.stop()
+            server.start()
+            proxy.lead_to(port_of(server.url()))
+            walk.sees_the_application_write()
+            walk.mover.bring(verb, phase)
+        walk.application.stop()
+        walk.mover.bring("cutover", Phase.REVERSING)
+        assert rows(server.url()) == rows(walk.mover.file)
