@@ -9,6 +9,8 @@ import sys
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from liteshift import children
 from liteshift.app.engines import make_engines, make_tool_engine
 from liteshift.bench.operations import Operations
@@ -53,6 +55,7 @@ def test_it_measures_both_sides(tmp_path: Path) -> None:
     assert min(memory["postgresql_client"], memory["sqlite_client"]) > 1_000_000
 
 
+@pytest.mark.soak
 def test_it_prints_a_table_and_what_was_the_same(tmp_path: Path) -> None:
     printed = run(tmp_path, "--durability", "relaxed")
     for text in ("INSERT of a row, with commit", "8 threads", "all processes of the server", "together"):

@@ -221,7 +221,10 @@ def _numeric(precision: int | None, scale: int | None, profile: Profile) -> Targ
     form = "decimal" if scale is None else f"decimal({max(scale, 0)})"
     checks = () if precision is None or scale is None else (_decimal_check(precision, scale),)
     if profile is Profile.SQLALCHEMY:
-        loss = "its order and arithmetic in SQL, unless through the engines of liteshift.app"
+        loss = (
+            "its order and arithmetic in SQL, unless with the collation DECIMAL and the functions decimal_… of"
+            " liteshift.app.functions"
+        )
         return Target(decimals.declared(precision, scale), form, "decimal", checks, loss, same_equality, "DECIMAL")
     loss = "its order and arithmetic: SQLite sorts it as text, and SUM goes through a double"
     return Target("TEXT", form, "other", checks, loss, same_equality)
