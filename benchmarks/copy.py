@@ -29,6 +29,7 @@ from benchmarks.copying.source import Source, serve
 from benchmarks.copying.summary import summary
 from benchmarks.copying.tables import TABLES, Table
 from benchmarks.copying.ways import ROOT, WAYS, Way
+from benchmarks.page import replaced
 from liteshift.bench import machine
 from liteshift.errors import LiteshiftError
 
@@ -74,7 +75,7 @@ def main() -> int:
     (results / "copy.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     (results / "copy.svg").write_text(chart.chart(told))
     if results == RESULTS:
-        README.write_text(text.replaced(README.read_text(), text.section(told, "results/copy.svg")))
+        README.write_text(replaced(README.read_text(), "copy", text.section(told, "results/copy.svg")))
     else:
         (results / "copy.md").write_text(text.section(told, "copy.svg") + "\n")
     print(text.section(told, "copy.svg"))

@@ -36,6 +36,7 @@ from psycopg import sql
 
 from benchmarks.following import text
 from benchmarks.following.loads import LARGE, LOADS, SCHEMA, TABLES, Load
+from benchmarks.page import replaced
 from liteshift.bench import machine
 from liteshift.plan import Choices, Plan
 from liteshift.position import Lsn
@@ -259,7 +260,7 @@ def main() -> None:
             told["machine"] = machine.facts(folder)
         path.write_text(json.dumps(told, indent=1) + "\n")
         if results == RESULTS:
-            README.write_text(text.replaced(README.read_text(), text.section(told)))
+            README.write_text(replaced(README.read_text(), "follow", text.section(told)))
         print(f"{load} is measured", flush=True)
     print(text.section(told))
 

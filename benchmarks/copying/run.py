@@ -20,6 +20,7 @@ from typing import IO, Any
 from benchmarks.copying.source import Source
 from benchmarks.copying.tables import Table
 from benchmarks.copying.ways import FLOOR, ROOT, WAYS, Way, maker, psql
+from liteshift.durable import sync
 
 LIMIT = 900.0  # seconds, after which a run has failed
 
@@ -73,7 +74,7 @@ def run(source: Source, table: Table, way: Way, folder: Path) -> Run:
             if way == maker(table.group):
                 _remove(kept)
                 target.rename(kept)
-                _sync(kept)
+                sync(kept)
     except Failed as failure:
         return Run(table.name, way.name, 0.0, 0.0, None, date=_now(), failed=str(failure))
     finally:
@@ -162,16 +163,7 @@ def _see_kept(source: Source, table: Table, kept: Path) -> None:
     """Make the file that verify reads, where no run of this invocation did."""
     if not kept.exists():
         _process(source, table, maker(table.group), kept)
-        _sync(kept)
-
-
-def _sync(path: Path) -> None:
-    """Write a file out now, not while the next one is timed."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(kept)
 
 
 def _remove(path: Path) -> None:

@@ -7,23 +7,9 @@ from typing import Any
 
 from benchmarks.copying.ways import FLOOR, NATIVE, WAYS
 
-BEGIN, END = "<!-- copy: begin -->", "<!-- copy: end -->"
 _MISSING = "–"
 
 Figures = Mapping[str, Any]
-
-
-def replaced(page: str, section: str) -> str:
-    """A page with the section between its markers replaced.
-
-    Raises:
-        ValueError: the page has no markers.
-    """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the page has no {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{section}\n{END}{after}"
 
 
 def section(told: Figures, picture: str) -> str:

@@ -7,21 +7,7 @@ from typing import Any
 
 from benchmarks.following.loads import LOADS
 
-BEGIN, END = "<!-- follow: begin -->", "<!-- follow: end -->"
 PLAIN, WAYS = "pg_recvlogical", {"native": "liteshift", "python": "liteshift without the native core"}
-
-
-def replaced(page: str, section: str) -> str:
-    """A page with the section between its markers replaced.
-
-    Raises:
-        ValueError: the page has no markers.
-    """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the page has no {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{section}\n{END}{after}"
 
 
 def section(told: Mapping[str, Any]) -> str:

@@ -84,7 +84,7 @@ impl Pages {
     ///
     /// Args: the roots of its table and its own, its columns, whether it is unique, bytes of memory to sort in, a
     /// folder for what is more, and what is told how many rows have passed.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments)] // each is one that Python names
     fn fill(
         &self,
         py: Python<'_>,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.following import text
 from benchmarks.following.loads import LOADS
+from benchmarks.page import replaced
 from liteshift import native
 
 ROOT = Path(__file__).parents[2]
@@ -38,4 +39,4 @@ def test_a_load_is_measured_beside_the_others(tmp_path: Path) -> None:
 
 def test_the_readme_has_a_place_for_the_figures() -> None:
     page = (ROOT / "benchmarks" / "README.md").read_text()
-    assert f"{text.BEGIN}\nnew\n{text.END}" in text.replaced(page, "new")
+    assert "<!-- follow: begin -->\nnew\n<!-- follow: end -->" in replaced(page, "follow", "new")

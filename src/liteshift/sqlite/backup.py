@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from liteshift.durable import sync
 from liteshift.errors import LiteshiftError, NoSpace, NotInitialised, UsageError
 from liteshift.progress import Progress, silent
 from liteshift.sqlite import files
@@ -78,7 +79,7 @@ def create(
             )
             write_manifest(final, manifest)
             partial.rename(final)
-            files.sync(folder)
+            sync(folder)
     except OSError as error:
         raise os_error(error, f"no backup of {database} could be made in {folder}") from error
     rows = sum(found.rows.values())
@@ -147,5 +148,5 @@ def _seal(partial: Path) -> tuple[Check, int]:
             found = check(connection)
         (page_size,) = connection.execute("PRAGMA page_size").fetchone()
         connection.execute("PRAGMA journal_mode=delete").close()
-    files.sync(partial)
+    sync(partial)
     return found, page_size

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from liteshift.durable import sync
 from liteshift.ends import Digest, Kept, Task, Value
 from liteshift.errors import LiteshiftError, NotFit
 from liteshift.position import Lsn
@@ -303,7 +304,7 @@ class SqliteStaging:
         self.close()
         with closing(dbapi.connect(self._staged, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode=WAL").close()
-        _sync(self._staged, os.O_RDONLY)
+        sync(self._staged)
 
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Value]]:
         """Every row of the sealed file, read from it as anyone would."""
@@ -338,7 +339,7 @@ class SqliteStaging:
                 os.link(self._staged, self._target)  # unlike a rename, it fails where something stands
         except OSError as error:
             raise os_error(error, f"{self._target} can't be put into place") from error
-        _sync(self._target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        sync(self._target.parent)
 
     def _refuse_open_target(self) -> None:
         """Replacing a file under an application that has it open would split it in two."""
@@ -356,14 +357,6 @@ class SqliteStaging:
                 ) from error
             except dbapi.DatabaseError:
                 return  # no database: --overwrite was said, and nobody has it open as one
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _insert(

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from liteshift.durable import sync
 from liteshift.errors import LiteshiftError
-from liteshift.sqlite.files import make_private, sync
+from liteshift.sqlite.files import make_private
 
 _FORMAT = 1
 _MOST_BYTES = 16 << 20

@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from liteshift.durable import sync
 from liteshift.errors import LiteshiftError, Locked, UsageError
 from liteshift.progress import Progress, silent
 from liteshift.sqlite import files, state
@@ -169,12 +170,12 @@ def _make(database: Path, source: dbapi.Connection, progress: Progress, patience
             with closing(connect(building, private=True)) as copy:
                 copy_pages(source, copy, subject=str(database), stage="restore", progress=progress, patience=patience)
             connect(building, preset="durable").close()
-        files.sync(building)
+        sync(building)
         for orphan in files.sidecars(database):  # of a file that is gone; SQLite would take them for the new one's
             orphan.rename(orphan.with_name(f"{orphan.name}.orphan"))
         os.link(building, database)  # unlike a rename, it fails where something has come to stand
         building.unlink()
-        files.sync(database.parent)
+        sync(database.parent)
     finally:
         files.remove(building)
 
