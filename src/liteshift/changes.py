@@ -8,6 +8,7 @@ from enum import Enum, StrEnum
 
 from liteshift.catalog import Name
 from liteshift.position import Lsn
+from liteshift.value import Value
 
 
 class Unchanged(Enum):
@@ -20,7 +21,6 @@ UNCHANGED = Unchanged.UNCHANGED
 Field = str | None | Unchanged
 """A column's value: the text that PostgreSQL prints, None for NULL, or UNCHANGED."""
 Fields = tuple[Field, ...]
-Value = int | float | str | bytes | None
 
 
 class Identity(StrEnum):

@@ -8,10 +8,11 @@ from typing import Protocol
 
 from liteshift.catalog import Name
 from liteshift.changes import Captured, Respelling, Shape
-from liteshift.ends import Reading, Snapshot, Value
+from liteshift.ends import Reading, Snapshot
 from liteshift.plan import Plan, TablePlan
 from liteshift.position import Lsn
 from liteshift.reports import Reject
+from liteshift.value import Value
 from liteshift.writes import Look, Texts, Write
 
 

@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from liteshift.codec.copy_text import fields
-from liteshift.codec.values import SqliteValue, codec
+from liteshift.codec.values import codec
 from liteshift.stages.verify import line_of
+from liteshift.value import Value
 
 RECORD = 'composite("a":integer,"b, (\\"":array(,text),"c":composite("d":boolean))'
 FORMS = [
@@ -50,7 +51,7 @@ FORMS = [
     "composite()",
 ]
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
-VALUES: st.SearchStrategy[SqliteValue] = st.one_of(
+VALUES: st.SearchStrategy[Value] = st.one_of(
     st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.binary(), TEXT
 )
 
@@ -70,7 +71,7 @@ def test_every_value_shows_as_one_field(form: str) -> None:
     @example("1970-13-99 00:00:00.000000")
     @example(2**63 - 1)
     @example(float("inf"))
-    def run(value: SqliteValue) -> None:
+    def run(value: Value) -> None:
         line = line_of([codec("text"), codec(form), codec("text")], ["before", value, "after"])
         assert line.endswith(b"\n") and line.count(b"\n") == 1
         before, shown, after = fields(line)

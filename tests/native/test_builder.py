@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liteshift import native
-from liteshift.ends import Unbuilt, Value
+from liteshift.ends import Unbuilt
 from liteshift.sqlite.build import Site, affinity, site
 from liteshift.sqlite.fill import audit, fill, known
 from liteshift.sqlite.library import dbapi
+from liteshift.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -28,7 +28,7 @@ from liteshift.sqlite.library import dbapi
 from liteshift.translate.planner import make_plan
 
 if TYPE_CHECKING:
-    from liteshift.codec.values import SqliteValue
+    from liteshift.value import Value
 
 
 class Server(Protocol):
@@ -158,7 +158,7 @@ def check(oracle: Oracle, sample: Sample, values: list[str]) -> Tally:
     for profile in Profile:
         table = oracle.table(sample.type, profile)
         codecs = [codec(column.form) for column in table.columns]
-        rows: list[tuple[SqliteValue, ...]] = []
+        rows: list[tuple[Value, ...]] = []
         carried: list[bytes] = []
         by_django = profile is Profile.DJANGO and sample.refused_by_django is not never
         refused = sample.refused_by_django if by_django else sample.refused
@@ -211,7 +211,7 @@ def check_native(streams: list[bytes], table: TablePlan, lines: list[bytes]) -> 
         assert repr(found) == repr(expected), f"{line[:80]!r} as {table.columns[1].form}"
 
 
-def check_digest(streams: list[bytes], table: TablePlan, rows: list[tuple[SqliteValue, ...]]) -> None:
+def check_digest(streams: list[bytes], table: TablePlan, rows: list[tuple[Value, ...]]) -> None:
     """What SQLite holds is encoded back into the very bytes that the server sent."""
     if not rows:
         return
@@ -230,13 +230,13 @@ def check_digest(streams: list[bytes], table: TablePlan, rows: list[tuple[Sqlite
         raise AssertionError(f"rows as {forms[1]} are encoded back one by one, but not together")
 
 
-def _through_sqlite(table: TablePlan, rows: list[tuple[SqliteValue, ...]]) -> list[tuple[SqliteValue, ...]]:
+def _through_sqlite(table: TablePlan, rows: list[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
     """The rows as a real table made by the plan's statement holds them, its checks switched on."""
     with closing(_filled(table, rows)) as connection:
         return connection.execute(f'SELECT * FROM "{table.target}" ORDER BY id').fetchall()
 
 
-def _filled(table: TablePlan, rows: list[tuple[SqliteValue, ...]]) -> dbapi.Connection:
+def _filled(table: TablePlan, rows: list[tuple[Value, ...]]) -> dbapi.Connection:
     connection = dbapi.connect(":memory:", isolation_level=None)
     register(connection)
     connection.execute(table.create)

@@ -18,7 +18,7 @@ from liteshift.sqlite.capture import SqliteCapture, capture
 from liteshift.sqlite.library import dbapi
 
 if TYPE_CHECKING:
-    from liteshift.changes import Value
+    from liteshift.value import Value
 
 Row = tuple["Value", ...]
 State = dict[str, Counter[Row]]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from liteshift.codec.values import SqliteValue, codec
+from liteshift.codec.values import codec
+from liteshift.value import Value
 
 AS_IT_IS = "{}"
 CAST = "{}::pg_catalog.text"
@@ -62,6 +63,6 @@ def wire(form: str, source_type: str) -> str:
     return _CASTS.get(name, CAST if plain in _CAST_PRINTS else AS_TEXT)
 
 
-def decoder(form: str, known: Callable[[str], bool]) -> str | Callable[[str], SqliteValue]:
+def decoder(form: str, known: Callable[[str], bool]) -> str | Callable[[str], Value]:
     """What the native core decodes a column with: the form's name where it knows it, else the definition."""
     return form if known(form) else codec(form).from_pg

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from liteshift.codec.values import Codec, SqliteValue
+    from liteshift.codec.values import Codec
+    from liteshift.value import Value
 
 NULL = "\\N"
 _UNESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -36,7 +37,7 @@ def _unescape(part: str) -> str:
     return _ESCAPE.sub(lambda match: _UNESCAPED.get(match[1], match[1]), part)
 
 
-def decode(codecs: Sequence[Codec], line: bytes) -> tuple[SqliteValue, ...]:
+def decode(codecs: Sequence[Codec], line: bytes) -> tuple[Value, ...]:
     """One row as SQLite will hold it.
 
     Raises:
@@ -46,7 +47,7 @@ def decode(codecs: Sequence[Codec], line: bytes) -> tuple[SqliteValue, ...]:
     return tuple([None if text is None else own.from_pg(text) for own, text in zip(codecs, fields(line), strict=True)])
 
 
-def encode(codecs: Sequence[Codec], row: Sequence[SqliteValue]) -> bytes:
+def encode(codecs: Sequence[Codec], row: Sequence[Value]) -> bytes:
     """One row as PostgreSQL's COPY would send it: the inverse of `decode`, byte for byte.
 
     Raises:

@@ -15,8 +15,7 @@ from functools import cache, partial
 from typing import Any
 
 from liteshift.codec import decimals, floats, intervals, jsonb, nested
-
-SqliteValue = int | float | str | bytes | None  # as in `ends`, which knows nothing of codecs
+from liteshift.value import Value
 
 _INT64 = range(-(2**63), 2**63)
 _INT64_DIGITS = 20  # with the sign; Python reads no integer of thousands of digits
@@ -38,10 +37,10 @@ class Codec:
     """
 
     form: str
-    from_pg: Callable[[str], SqliteValue]
-    to_pg: Callable[[SqliteValue], str]
+    from_pg: Callable[[str], Value]
+    to_pg: Callable[[Value], str]
     inner: nested.Inner
-    exactly: Callable[[SqliteValue], str]
+    exactly: Callable[[Value], str]
     bare: bool = False
 
 
@@ -111,13 +110,13 @@ def _fields(text: str) -> Iterator[tuple[str, str]]:
             start = step.end()
 
 
-def _text(value: SqliteValue) -> str:
+def _text(value: Value) -> str:
     if not isinstance(value, str):
         raise ValueError(f"text expected, found {value!r}")
     return value
 
 
-def _integer_to_pg(value: SqliteValue) -> str:
+def _integer_to_pg(value: Value) -> str:
     if not isinstance(value, int):
         raise ValueError(f"an integer expected, found {value!r}")
     return str(value)
@@ -127,7 +126,7 @@ def _boolean_from_pg(text: str) -> int:
     return 1 if text == "t" else 0
 
 
-def _boolean_to_pg(value: SqliteValue) -> str:
+def _boolean_to_pg(value: Value) -> str:
     if value == 1:
         return "t"
     if value == 0:
@@ -149,15 +148,15 @@ def _real_from_pg(text: str) -> float:
     return floats.single_from_pg(text)
 
 
-def _double_to_pg(value: SqliteValue) -> str:
+def _double_to_pg(value: Value) -> str:
     return floats.double_to_pg(_float(value))
 
 
-def _real_to_pg(value: SqliteValue) -> str:
+def _real_to_pg(value: Value) -> str:
     return floats.single_to_pg(_float(value))
 
 
-def _float(value: SqliteValue) -> float:
+def _float(value: Value) -> float:
     if isinstance(value, int | float):
         return float(value)
     raise ValueError(f"a number expected, found {value!r}")
@@ -174,7 +173,7 @@ def _numeric_from_pg(text: str) -> int | float:
     return int(value) if value.is_integer() else value
 
 
-def _numeric_to_pg(scale: int, value: SqliteValue) -> str:
+def _numeric_to_pg(scale: int, value: Value) -> str:
     if not isinstance(value, int | float):
         raise ValueError(f"a number expected, found {value!r}")
     exact = decimals.number(value)
@@ -183,7 +182,7 @@ def _numeric_to_pg(scale: int, value: SqliteValue) -> str:
     return decimals.text(decimals.rounded(exact, scale))
 
 
-def _numeric_exactly(to_pg: Callable[[SqliteValue], str], value: SqliteValue) -> str:
+def _numeric_exactly(to_pg: Callable[[Value], str], value: Value) -> str:
     text = to_pg(value)
     stored = _numeric_from_pg(text)
     if stored != value or type(stored) is not type(value):
@@ -201,7 +200,7 @@ def _money_from_pg(text: str) -> str:
     return text.replace("$", "").replace(",", "")
 
 
-def _money_to_pg(value: SqliteValue) -> str:
+def _money_to_pg(value: Value) -> str:
     text = _text(value)
     whole, _, cents = text.removeprefix("-").partition(".")
     return f"{'-' if text.startswith('-') else ''}${int(whole):,}.{cents}"
@@ -211,7 +210,7 @@ def _bytea_from_pg(text: str) -> bytes:
     return bytes.fromhex(text[2:])
 
 
-def _bytea_to_pg(value: SqliteValue) -> str:
+def _bytea_to_pg(value: Value) -> str:
     if not isinstance(value, bytes):
         raise ValueError(f"a blob expected, found {value!r}")
     return "\\x" + value.hex()
@@ -221,7 +220,7 @@ def _uuid_from_pg(text: str) -> str:
     return text.replace("-", "")
 
 
-def _uuid_to_pg(value: SqliteValue) -> str:
+def _uuid_to_pg(value: Value) -> str:
     text = _text(value)
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
@@ -238,7 +237,7 @@ def _time_from_pg(text: str) -> str:
     return text + ".000000" if len(text) == 8 else text.ljust(15, "0")
 
 
-def _time_to_pg(value: SqliteValue) -> str:
+def _time_to_pg(value: Value) -> str:
     text = _text(value)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -257,7 +256,7 @@ def _timestamptz_from_pg(text: str) -> str:
     raise Unrepresentable("the server did not print it in UTC")
 
 
-def _timestamptz_to_pg(value: SqliteValue) -> str:
+def _timestamptz_to_pg(value: Value) -> str:
     return _time_to_pg(value) + "+00"
 
 
@@ -287,7 +286,7 @@ def _odd_time(text: str) -> str:
 _NUMBER = re.compile(r"\s*-?\d+(\.\d+)?([eE][+-]?\d+)?\s*", re.ASCII)
 
 
-def _json_from_pg(text: str) -> SqliteValue:
+def _json_from_pg(text: str) -> Value:
     """A JSON column has NUMERIC affinity: a bare number would be rewritten, so one that would not survive is a blob."""
     if not _NUMBER.fullmatch(text):
         return text
@@ -298,7 +297,7 @@ def _json_from_pg(text: str) -> SqliteValue:
     return text.encode()
 
 
-def _json_to_pg(value: SqliteValue) -> str:
+def _json_to_pg(value: Value) -> str:
     if isinstance(value, bytes):
         text = value.decode()
         if not isinstance(_json_from_pg(text), bytes):
@@ -307,19 +306,19 @@ def _json_to_pg(value: SqliteValue) -> str:
     return str(value) if isinstance(value, int) else _text(value)
 
 
-def _jsonb_from_pg(text: str) -> SqliteValue:
+def _jsonb_from_pg(text: str) -> Value:
     return _json_from_pg(jsonb.escaped(text))
 
 
-def _jsonb_to_pg(value: SqliteValue) -> str:
+def _jsonb_to_pg(value: Value) -> str:
     return jsonb.unescaped(_json_to_pg(value))
 
 
-def _jsonb_text_to_pg(value: SqliteValue) -> str:
+def _jsonb_text_to_pg(value: Value) -> str:
     return jsonb.unescaped(_text(value))
 
 
-_FORMS: dict[str, tuple[Callable[[str], SqliteValue], Callable[[Any], str]]] = {
+_FORMS: dict[str, tuple[Callable[[str], Value], Callable[[Any], str]]] = {
     "integer": (int, _integer_to_pg),
     "boolean": (_boolean_from_pg, _boolean_to_pg),
     "double": (_double_from_pg, _double_to_pg),

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from liteshift.ends import Value
 from liteshift.errors import DifferencesFound, NotInitialised
 from liteshift.position import Lsn
 from liteshift.reports import Reject
@@ -15,6 +14,7 @@ from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explain, explained
 from liteshift.sqlite.guard import passing_guards, standing
 from liteshift.sqlite.library import dbapi
+from liteshift.value import Value
 
 _CHECKPOINT_PAGES = 4000  # of the log; past that, a commit also moves what it can into the file
 _LOG_LIMIT = 64 << 20  # bytes that the log's file keeps once all is in the file

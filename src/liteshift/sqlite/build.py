@@ -9,10 +9,11 @@ from typing import Any
 
 from liteshift import native
 from liteshift.codec.copy_binary import decoder
-from liteshift.ends import Kept, Unbuildable, Unbuilt, Value
+from liteshift.ends import Kept, Unbuildable, Unbuilt
 from liteshift.sqlite.faults import os_error
 from liteshift.sqlite.halfway import Entry, Halfway
 from liteshift.sqlite.library import dbapi
+from liteshift.value import Value
 
 _ROAD = "native"
 

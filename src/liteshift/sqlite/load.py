@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from liteshift.durable import sync
-from liteshift.ends import Digest, Kept, Task, Value
+from liteshift.ends import Digest, Kept, Task
 from liteshift.errors import LiteshiftError, NotFit
 from liteshift.position import Lsn
 from liteshift.quoting import quote
@@ -26,6 +26,7 @@ from liteshift.sqlite.halfway import Entry, Halfway
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.repair import SqliteRepairing
 from liteshift.sqlite.scan import SCAN_CACHE, scan
+from liteshift.value import Value
 
 SIDECARS = ("-wal", "-shm", "-journal")
 

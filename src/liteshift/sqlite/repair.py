@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from liteshift.ends import Value
 from liteshift.errors import LiteshiftError, NotInitialised
 from liteshift.quoting import quote
 from liteshift.sqlite.connect import connect
@@ -15,6 +14,7 @@ from liteshift.sqlite.digest import offer
 from liteshift.sqlite.faults import explained, os_error
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.scan import SqliteReading
+from liteshift.value import Value
 
 BUSY_MILLISECONDS = 30_000
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")

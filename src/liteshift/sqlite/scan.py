@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
-from liteshift.ends import Digest, Value
+from liteshift.ends import Digest
 from liteshift.errors import NotInitialised
 from liteshift.quoting import quote
 from liteshift.sqlite.digest import digest
 from liteshift.sqlite.library import dbapi
+from liteshift.value import Value
 
 any_text = partial(str, encoding="utf-8", errors="surrogateescape")
 """For a connection's `text_factory`: a text that is not UTF-8, as damage leaves it, is a text all the same."""

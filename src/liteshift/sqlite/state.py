@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liteshift.ends import Value
+from liteshift.value import Value
 
 if TYPE_CHECKING:
     from liteshift.sqlite.library import dbapi

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from liteshift.ends import Value
 from liteshift.flow import Applier
 from liteshift.quoting import quote
 from liteshift.stages.routes import Route, Statement
+from liteshift.value import Value
 
 
 class Aside:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from liteshift.codec.copy_text import decode, fields
 from liteshift.codec.values import Unrepresentable, codec
-from liteshift.ends import Range, Snapshot, Staging, Value
+from liteshift.ends import Range, Snapshot, Staging
 from liteshift.errors import LiteshiftError, NotFit
 from liteshift.plan import Plan, TablePlan
 from liteshift.progress import Progress, Step
 from liteshift.reports import CopiedTable, Reject
 from liteshift.stages.build import build_tables, can_build, stored
+from liteshift.value import Value
 
 _TELL_EVERY = 2000  # rows
 

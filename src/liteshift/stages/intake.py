@@ -27,7 +27,6 @@ from liteshift.changes import (
     Update,
 )
 from liteshift.codec.pgoutput import Decoder, Malformed, message_at, seconds_of
-from liteshift.ends import Value
 from liteshift.errors import LiteshiftError, NotFit
 from liteshift.flow import Applier
 from liteshift.plan import Plan
@@ -35,6 +34,7 @@ from liteshift.position import Lsn
 from liteshift.stages.aside import Aside
 from liteshift.stages.routes import Key, Route, Statement, Uncarried
 from liteshift.stages.work import Work, missed
+from liteshift.value import Value
 
 FENCE = Name("liteshift", "fence")
 PREFIX = "liteshift"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from liteshift.changes import UNCHANGED, Fields, Identity, Relation, Shape
 from liteshift.codec.values import Unrepresentable, codec
-from liteshift.ends import Value
 from liteshift.errors import NotFit
 from liteshift.plan import ColumnPlan, TablePlan
 from liteshift.quoting import quote
 from liteshift.reports import Reject
+from liteshift.value import Value
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _BEGIN_AGAIN = "Begin anew: liteshift abort, then liteshift migrate --live."

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from liteshift.assessment import LongNumeric, OddValues, TableFacts
 from liteshift.catalog import Catalog, Name, Table
 from liteshift.codec.copy_text import decode
-from liteshift.codec.values import SqliteValue, Unrepresentable, codec
+from liteshift.codec.values import Unrepresentable, codec
 from liteshift.ends import Survey
 from liteshift.errors import LiteshiftError, NoConnection
 from liteshift.plan import TablePlan
@@ -19,12 +19,13 @@ from liteshift.survey import Probe, Rights, TableAnswer, TableCounters, TableQue
 from liteshift.translate.facts import doubtful_texts
 from liteshift.translate.prediction import table_bytes
 from liteshift.translate.probes import fitting, is_refused, question
+from liteshift.value import Value
 
 _SAMPLE_ROWS = 10_000
 _SAMPLE_BYTES = 16 << 20
 _KEY_LENGTH = 80
 
-Row = Sequence[SqliteValue]
+Row = Sequence[Value]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Sequence
 
 from liteshift.codec.copy_text import decode, encode, fields
 from liteshift.codec.values import Codec, Unrepresentable, codec, lenient
-from liteshift.ends import Rows, Snapshot, Value
+from liteshift.ends import Rows, Snapshot
 from liteshift.plan import Plan, TablePlan
 from liteshift.progress import Progress, Step
 from liteshift.reports import Difference, Verdict, VerifiedTable
 from liteshift.stages.digest import equal_rows
+from liteshift.value import Value
 
 _BUCKETS = 1 << 14
 _MASK = _BUCKETS - 1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from liteshift.ends import Value
 from liteshift.errors import DifferencesFound
 from liteshift.flow import Applier
 from liteshift.stages.routes import Route, Statement
+from liteshift.value import Value
 
 _HOLD_ROWS = 5_000
 _HOLD_BYTES = 8 << 20

@@ -16,8 +16,9 @@ import sqlglot
 from sqlglot import expressions as exp
 from sqlglot.errors import SqlglotError
 
-from liteshift.codec.values import SqliteValue, codec
+from liteshift.codec.values import codec
 from liteshift.quoting import literal
+from liteshift.value import Value
 
 NUMBERS = {"integer", "numeric", "float"}
 _TEXTS = {"text", "enum", "unknown"}
@@ -141,7 +142,7 @@ def stored(text: str, form: str) -> str:
     return _sql(value)
 
 
-def _sql(value: SqliteValue) -> str:
+def _sql(value: Value) -> str:
     if isinstance(value, bytes):
         return f"X'{value.hex()}'"
     if isinstance(value, float) and value in (float("inf"), float("-inf")):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from liteshift.changes import Captured, CapturedKind, Value
+from liteshift.changes import Captured, CapturedKind
+from liteshift.value import Value
 
 Key = tuple[str, tuple[Value, ...]]
 Row = tuple[Value, ...]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from liteshift.catalog import ConstraintKind, Table
-from liteshift.codec.values import SqliteValue
 from liteshift.plan import Plan, TablePlan
+from liteshift.value import Value
 
 PAGE = 4096
 _ROOM = PAGE - 8  # a leaf page without its header
@@ -24,7 +24,7 @@ def schema_bytes(plan: Plan) -> int:
     return PAGE * (1 + round(sum(len(text.encode()) + 100 for text in texts) / _ROOM))
 
 
-def table_bytes(table: Table, plan: TablePlan, rows: int, sample: Sequence[Sequence[SqliteValue]]) -> int:
+def table_bytes(table: Table, plan: TablePlan, rows: int, sample: Sequence[Sequence[Value]]) -> int:
     """What a table and its indexes will take.
 
     Args:
@@ -57,14 +57,14 @@ def _indexes(table: Table, plan: TablePlan) -> list[tuple[tuple[str, ...], bool]
     return found
 
 
-def _record(values: Sequence[SqliteValue]) -> int:
+def _record(values: Sequence[Value]) -> int:
     """The bytes of a record: its header, then its values."""
     sizes = [_value(value) for value in values]
     header = sum(1 if size < 58 else 2 if size < 8186 else 3 for size in sizes)  # a text's type is twice its length
     return header + 1 + sum(sizes)
 
 
-def _value(value: SqliteValue) -> int:
+def _value(value: Value) -> int:
     if value is None:
         return 0
     if isinstance(value, int):

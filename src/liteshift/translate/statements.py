@@ -7,13 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from liteshift.catalog import Catalog, Column, ConstraintKind, Name, PgType, Reference, Table, TypeKind
-from liteshift.changes import Captured, Respelling, Value
+from liteshift.changes import Captured, Respelling
 from liteshift.codec import decimals, floats
 from liteshift.codec.values import Codec, Unrepresentable, codec
 from liteshift.errors import NotFit
 from liteshift.plan import ColumnPlan, TablePlan
 from liteshift.quoting import quote
 from liteshift.translate.spelling import may_differ, may_ever_differ
+from liteshift.value import Value
 from liteshift.writes import Look, Refused, Statement, Texts, Write, refusal
 
 # Types whose own equality tells all values apart that print differently, or that are the same to everybody.
