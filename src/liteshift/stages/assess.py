@@ -26,7 +26,7 @@ from liteshift.translate.writing import writing
 # A move takes so many times as long as its rows took to come and, in Python, to be decoded: it also writes them, makes
 # the indexes, checks the file, and reads both sides again to compare them. How near this comes is measured by
 # benchmarks/predictions.py.
-_NATIVE_MOVE = 6.0  # times their coming
+_NATIVE_MOVE = 3.0  # times their coming
 _PYTHON_MOVE = 3.5  # times both
 _START_SECONDS = 0.3
 
