@@ -84,7 +84,7 @@ def prepared(url: str, names: list[str], folder: Path) -> None:
         with origin.slot(name) as snapshot, target.staging(overwrite=True) as staging:
             copy_rows(snapshot, plan, staging, silent, lambda reject: None)
             make_indexes(plan, staging, silent)
-            staging.mark(name, Lsn.parse(snapshot.position), ())
+            staging.mark(name, Lsn.parse(snapshot.position), (), plan.tables)
             staging.seal()
             staging.publish()
 

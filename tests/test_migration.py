@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from liteshift import migration
-from liteshift.plan import Choices
+from liteshift.plan import Choices, Plan
 from liteshift.postgres.snapshot import PostgresSource
 from liteshift.progress import silent
 from liteshift.sqlite.connect import connect
@@ -34,7 +34,7 @@ def test_a_caller_writes_into_the_file_before_it_is_sealed_and_leaves_the_trigge
             "INSERT INTO t VALUES (1, now())"
         )
 
-    def state(snapshot: Snapshot, staging: Staging, rejects: Iterable[Reject]) -> None:
+    def state(_: Plan, snapshot: Snapshot, staging: Staging, rejects: Iterable[Reject]) -> None:
         staging.execute(["CREATE TABLE state (position TEXT)"])
         staging.load("state", ["position"], [(snapshot.position,)])
         assert not list(rejects)

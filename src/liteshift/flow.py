@@ -466,6 +466,10 @@ class Destination(Protocol):
         """The capture of the plan's tables."""
         ...
 
+    def move(self) -> str | None:
+        """The name of the live move that this file belongs to; None where it is none of a live move's, or not there."""
+        ...
+
     def release(self, move: str) -> None:
         """Make it a file like any other, after this move was given up; none of the move's, or not there, is fine.
 

@@ -39,6 +39,7 @@ class Page:
         choices: what the user decided.
         plan: what became of everything, once it is copied.
         token: the token of the switch that is on its way; empty where none is.
+        ending: the capture is being taken away for good; else a file without one is another than the one we know.
         cleared: whether the move is over and nothing of ours is left on the source.
         entries: every step so far.
     """
@@ -53,6 +54,7 @@ class Page:
     choices: Choices
     plan: Plan | None = None
     token: str = ""
+    ending: bool = False
     cleared: bool = False
     entries: tuple[Entry, ...] = ()
 

@@ -57,7 +57,7 @@ def migrate(
     restart: bool = False,
     jobs: int = 1,
     triggers: bool = True,
-    before_seal: Callable[[Snapshot, Staging, Iterable[Reject]], None] = lambda *_: None,
+    before_seal: Callable[[Plan, Snapshot, Staging, Iterable[Reject]], None] = lambda *_: None,
 ) -> MigrateReport:
     """Move everything: plan, copy, indexes, checks, verify, and only then the file into its place.
 
@@ -104,7 +104,7 @@ def migrate(
         found = clock.run("views", partial(make_views, snapshot, found, staging, progress))
         progress(Step("check", target.label, 0, None))
         orphans = clock.run("check", lambda: check_file(staging, reject.count))
-        before_seal(snapshot, staging, reject.written())
+        before_seal(found, snapshot, staging, reject.written())
         clock.run("seal", staging.seal)
         verdict = clock.run("verify", lambda: verify(snapshot, staging, found, progress))
         if verdict.equal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -270,7 +271,10 @@ def test_disarming(kept: SqliteCapture, writer: dbapi.Connection) -> None:
     assert rows == [("table", "liteshift_state"), *kept_off]
     with pytest.raises(dbapi.IntegrityError, match=FOLLOWS):
         writer.execute("INSERT INTO pet VALUES ('y', NULL)").close()
-    assert writer.execute("SELECT * FROM liteshift_state").fetchall() == [("position", "16/B374D848")]
+    state = dict(writer.execute("SELECT * FROM liteshift_state").fetchall())
+    assert state.pop("position") == "16/B374D848"
+    assert json.loads(state.pop("triggers")) == [['seen "it"', "person", TRIGGER]]
+    assert not state
     with pytest.raises(NotInitialised):
         changes(kept)
 

@@ -12,9 +12,10 @@ import pytest
 from liteshift.errors import LiteshiftError
 from liteshift.position import Lsn
 from liteshift.sqlite import guard, state, triggers
-from liteshift.sqlite.apply import applying, release
+from liteshift.sqlite.apply import applying
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.library import dbapi
+from liteshift.sqlite.part import release
 
 WRITES = (
     "INSERT INTO t VALUES (3, 'c')",

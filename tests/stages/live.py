@@ -78,7 +78,7 @@ def copied(url: str, path: Path, schema: str, choices: Choices | None = None) ->
         copy_rows(snapshot, plan, staging, silent, rejects.append)
         make_indexes(plan, staging, silent)
         check_file(staging, len(rejects))
-        staging.mark(NAME, Lsn.parse(snapshot.position), rejects)
+        staging.mark(NAME, Lsn.parse(snapshot.position), rejects, plan.tables)
         staging.seal()
         staging.publish()
     return Live(url, origin, target, plan)

@@ -13,6 +13,7 @@ from liteshift.cli import options, render
 from liteshift.errors import LiteshiftError
 
 if TYPE_CHECKING:
+    from liteshift.sqlite.restore import Restored
     from liteshift.sqlite.shelf import Backup
 
 
@@ -123,6 +124,7 @@ def restore(path: Path, database: Path, folder: Path, patience: float, yes: bool
     """Give DATABASE the content of BACKUP, in one step; applications that have it open go on.
 
     BACKUP is checked first, and a backup is made of what DATABASE holds now. Where there is no DATABASE, it is made.
+    A backup of a file that is part of a live move becomes a file like any other.
     """
     from liteshift.sqlite.restore import restore
 
@@ -130,13 +132,15 @@ def restore(path: Path, database: Path, folder: Path, patience: float, yes: bool
         click.confirm(f"Replace what {database} holds by {path}?", abort=True, err=True)
     with render.progress(as_json_lines=False, quiet=as_json) as progress:
         done = restore(path, database, folder, progress=progress, patience=patience)
+    notices = _restored_notices(done)
     if as_json:
         safety = _plain(done.safety) if done.safety else None
-        render.print_json(
-            {"type": "restored", "database": str(database), "backup": _plain(done.backup), "safety": safety}
-        )
+        words = {"database": str(database), "backup": _plain(done.backup), "safety": safety, "notices": notices}
+        render.print_json({"type": "restored", **words})
         return
     click.echo(f"{database} holds the {done.backup.rows:,} rows of {path}")
+    for notice in notices:
+        click.echo(render.printable(notice))
     if done.safety:
         state = "" if done.safety.good else ", damaged as it was"
         click.echo(f"what it held before is in {done.safety.path}{state}")
@@ -166,6 +170,36 @@ def prune(folder: Path, keep: int, yes: bool, as_json: bool) -> None:
         )
     else:
         click.echo(f"deleted {len(old)}, kept {len(kept)}, of which {sum(one.good for one in kept)} are good")
+
+
+def _restored_notices(done: Restored) -> list[str]:
+    """What to know of a restore that has to do with a live move."""
+    from liteshift.cli.live import live_phase
+    from liteshift.phases import Phase
+
+    notices = []
+    if done.part:
+        was = "the application lived on" if done.part.lived_on else "followed PostgreSQL"
+        notices.append(
+            f"{done.backup.path} is of a file that {was} in the live move {done.part.move}; {done.database} has no part"
+            " in it: it takes writes, and they go nowhere else"
+        )
+    try:
+        phase = live_phase(done.database)
+    except LiteshiftError as error:
+        return [*notices, error.message]
+    if phase in (Phase.SWITCHING, Phase.REVERSING, Phase.RETURNING):
+        notices.append(
+            f"{done.database} is where the application moved to, and the way back is closed: PostgreSQL has what was"
+            " written before, and refuses writes. Stay on this file with liteshift finalize SOURCE"
+            f" {done.database}, or see docs/rollback.md for how to go on on PostgreSQL"
+        )
+    elif phase in (Phase.NEW, Phase.COPYING, Phase.FOLLOWING):
+        notices.append(
+            f"the live move to {done.database} can't go on with what was restored: the application lives on"
+            f" PostgreSQL. Give the move up: liteshift abort SOURCE {done.database}"
+        )
+    return notices
 
 
 def _verdict(found: Backup) -> str:

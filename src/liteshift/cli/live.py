@@ -217,10 +217,15 @@ def status(ends: tuple[str, ...], workdir: Path | None, as_json: bool) -> None:
         switched.print_status(render.console(), page, facts, running=running, held=held, target=str(path))
 
 
-def is_live(path: Path, workdir: Path | None = None) -> bool:
-    """Whether a file belongs to a live move that is not over."""
+def live_phase(path: Path, workdir: Path | None = None) -> Phase | None:
+    """Where the live move is that a file belongs to; None where it belongs to none, or to one that is over.
+
+    Raises:
+        LiteshiftError: the logbook can't be read.
+    """
     book = _place(path, workdir).logbook
-    return book.exists() and not book.read().cleared
+    page = book.read() if book.exists() else None
+    return None if page is None or page.cleared else page.phase
 
 
 def compare_live(source: str | None, path: Path, workdir: Path | None, *, as_json: bool) -> None:

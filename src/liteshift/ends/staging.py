@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from liteshift.ends.rows import Digest, Repairing
+from liteshift.plan import TablePlan
 from liteshift.position import Lsn
 from liteshift.reports import Reject
 from liteshift.value import Value
@@ -194,13 +195,14 @@ class Staging(Protocol):
         """Let AUTOINCREMENT go on after a value, even where a row with a higher key is gone."""
         ...
 
-    def mark(self, move: str, position: Lsn, rejects: Iterable[Reject]) -> None:
+    def mark(self, move: str, position: Lsn, rejects: Iterable[Reject], tables: Sequence[TablePlan]) -> None:
         """Make the file part of a live move, which has come to a position; before it is sealed.
 
         Args:
             move: the move's name.
             position: what the file shows of the source.
             rejects: the rows that could not be copied.
+            tables: those of the plan, whose triggers come once the file no longer follows.
 
         Raises:
             NotFit: a table bears a name that we need.

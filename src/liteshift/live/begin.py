@@ -12,6 +12,7 @@ from liteshift.errors import DifferencesFound
 from liteshift.flow import Origin
 from liteshift.live.move import Move
 from liteshift.phases import Phase
+from liteshift.plan import Plan
 from liteshift.position import Lsn
 from liteshift.reports import Reject
 from liteshift.stages.prepare import prepare, refuse_unfit, refuse_unfit_to_live
@@ -37,9 +38,9 @@ def copy(move: Move, target: Target, rejects: Path, *, overwrite: bool, restart:
     origin.establish(name, plan)
     passing(Stop.ESTABLISHED)
 
-    def mark(snapshot: Snapshot, staging: Staging, rejected: Iterable[Reject]) -> None:
+    def mark(plan: Plan, snapshot: Snapshot, staging: Staging, rejected: Iterable[Reject]) -> None:
         passing(Stop.COPIED)
-        staging.mark(name, Lsn.parse(snapshot.position), rejected)
+        staging.mark(name, Lsn.parse(snapshot.position), rejected, plan.tables)
 
     report = migration.migrate(
         _AtSlot(origin, name),

@@ -34,16 +34,18 @@ def finalize(move: Move) -> None:
     Raises:
         UsageError: the application lives on PostgreSQL.
     """
-    recover(move)
+    strange = move.page.phase is Phase.REVERSING and move.is_strange()
+    if not strange:  # else whoever says so stays on another file, which holds what it holds
+        recover(move)
     if move.page.phase is Phase.FOLLOWING:
         raise UsageError(
             "the application lives on PostgreSQL", hint="Move it first: liteshift cutover; or give up: liteshift abort."
         )
     if move.page.phase is Phase.REVERSING:
         with move.bridge() as bridge:
-            bridge.capture.disarm(position=None)
+            move.disarm_for_good(bridge.capture)
         passing(Stop.FINALIZE_DISARMED)
-        move.turn(Phase.FINALIZED, "as asked for")
+        move.turn(Phase.FINALIZED, "as asked for" + (", on another file than the one moved to" if strange else ""))
     if move.page.phase not in (Phase.ABORTED, Phase.FINALIZED):
         raise LiteshiftError(f"the move is {move.page.phase}, and can't be finalized from there")
     clear(move)

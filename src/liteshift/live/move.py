@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from liteshift.errors import LiteshiftError
-from liteshift.flow import Destination, Held, Origin
+from liteshift.flow import Capture, Destination, Held, Origin
 from liteshift.logbook import Entry, Page
 from liteshift.phases import Phase
 from liteshift.plan import Plan, as_json
@@ -80,6 +80,20 @@ class Move:
         """Go to another phase, and write that down durably."""
         page = replace(self.page, **changes)
         self.page = self._workdir.logbook.turn(page, phase, Entry(now(), phase, note, report), token=token)
+
+    def disarm_for_good(self, capture: Capture) -> None:
+        """Take the capture away from the file, which is then like any other; killed within, the next run knows why."""
+        self.note_ending(True)
+        capture.disarm(position=None)
+
+    def note_ending(self, is_so: bool) -> None:
+        """Write down whether the capture is being taken away for good."""
+        if self.page.ending != is_so:
+            self.page = self._workdir.logbook.write(replace(self.page, ending=is_so))
+
+    def is_strange(self) -> bool:
+        """Whether the file in the target's place is not the one that this move made, or is not there."""
+        return self.ends.destination.move() != self.page.move and not self.page.ending
 
     def cleared(self, removed: Sequence[str]) -> None:
         """Write down that nothing of ours is left on the source."""

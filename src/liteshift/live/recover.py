@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from liteshift.errors import NotFit
 from liteshift.live.move import Move
 from liteshift.phases import Phase
 from liteshift.stages.cutover import finish_cutover, undo_cutover
@@ -9,7 +10,13 @@ from liteshift.stages.rollback import finish_rollback, undo_rollback
 
 
 def recover(move: Move) -> None:
-    """Bring a move that was killed within a switch, or while it was finalized, to a phase in which it can stay."""
+    """Bring a move that was killed within a switch, or while it was finalized, to a phase in which it can stay.
+
+    Raises:
+        NotFit: the application moved to a file, and another one is in its place.
+    """
+    if move.page.phase in (Phase.SWITCHING, Phase.REVERSING, Phase.RETURNING) and move.is_strange():
+        raise strange(move)
     epoch = move.page.epoch + 1
     match move.page.phase:
         case Phase.SWITCHING:
@@ -31,5 +38,20 @@ def recover(move: Move) -> None:
         case Phase.REVERSING:
             with move.bridge() as bridge:
                 armed = bridge.capture.armed()
-            if armed is None:
+            if armed is None and move.page.ending:
                 move.turn(Phase.FINALIZED, "the end that was interrupted is gone on with")
+            elif armed != move.page.epoch:
+                raise strange(move)
+            else:
+                move.note_ending(False)
+
+
+def strange(move: Move) -> NotFit:
+    """What to say where another file is in the place of the one that the application moved to."""
+    label = move.ends.destination.label
+    return NotFit(
+        f"{label} is not the file that the application moved to, or not as it was then: what was written on SQLite"
+        " can't be taken back from it",
+        hint="Bring that file back, and go on. If it is lost, the way back is closed: stay on what is there now with"
+        f" liteshift finalize SOURCE {label}, or see docs/rollback.md for how to go on on PostgreSQL.",
+    )

@@ -130,6 +130,6 @@ class _Session:
 
     def _finalize(self) -> None:
         """Stay on the file for good; what is left on the source is taken away once this phase is over."""
-        self._capture.disarm(position=None)
+        self._move.disarm_for_good(self._capture)
         passing(Stop.FINALIZE_DISARMED)
         self._move.turn(Phase.FINALIZED, "as asked for")

@@ -9,10 +9,10 @@ from pathlib import Path
 from liteshift.errors import DifferencesFound, NotInitialised
 from liteshift.position import Lsn
 from liteshift.reports import Reject
-from liteshift.sqlite import rejected, state, triggers
+from liteshift.sqlite import rejected, state
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explain, explained
-from liteshift.sqlite.guard import passing_guards, standing
+from liteshift.sqlite.guard import passing_guards
 from liteshift.sqlite.library import dbapi
 from liteshift.value import Value
 
@@ -44,25 +44,6 @@ def applying(path: Path, label: str) -> Iterator[SqliteApplier]:
         yield SqliteApplier(connection, label)
 
 
-def release(path: Path, label: str, move: str) -> None:
-    """Make it a file like any other, after its move was given up: no guards, and no table of ours.
-
-    Args:
-        move: the move's name; the file of another is left alone.
-
-    Raises:
-        Locked: another connection is writing.
-    """
-    with explained(label), closing(connect(path, preset="durable", create=False)) as connection:
-        connection.execute("BEGIN IMMEDIATE").close()
-        if state.get(connection, state.MOVE) != move or state.get(connection, state.ARMED) is not None:
-            return
-        triggers.change(connection, drop=standing(connection))
-        for table in (state.TABLE, rejected.TABLE):
-            connection.execute(f"DROP TABLE IF EXISTS {table}").close()
-        connection.execute("COMMIT").close()
-
-
 class SqliteApplier:
     """See `liteshift.flow.Applier`."""
 
@@ -73,7 +54,9 @@ class SqliteApplier:
         position = state.get(connection, state.POSITION)
         if not isinstance(position, str):
             raise NotInitialised(
-                f"{label} is not part of a live move", hint="Begin one: liteshift migrate --live SOURCE TARGET"
+                f"{label} is not part of a live move",
+                hint="Begin one: liteshift migrate --live SOURCE TARGET; one that is going on without its file is to be"
+                " given up before: liteshift abort SOURCE TARGET.",
             )
         self.position = Lsn.parse(position)
 

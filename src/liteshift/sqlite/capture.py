@@ -17,11 +17,12 @@ from liteshift.errors import LiteshiftError, NotFit, NotInitialised
 from liteshift.plan import Plan, TablePlan
 from liteshift.position import Lsn
 from liteshift.quoting import literal
-from liteshift.sqlite import rejected, shapes, state, triggers
+from liteshift.sqlite import shapes, state, triggers
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained
 from liteshift.sqlite.guard import guards, standing
 from liteshift.sqlite.library import dbapi
+from liteshift.sqlite.part import remember_triggers, set_free
 from liteshift.sqlite.respell import respell
 from liteshift.sqlite.rules import index_texts, unique_rules
 from liteshift.sqlite.witnesses import (
@@ -103,6 +104,7 @@ class SqliteCapture:
             shapes.remember(self._connection, tables)
             state.make(self._connection)
             state.put(self._connection, state.ARMED, epoch)
+            state.put(self._connection, state.TRIGGERS, None)
 
     def refuse(self) -> int:
         """Let every write into the captured tables fail from here on, with a message that says where the data went.
@@ -138,16 +140,17 @@ class SqliteCapture:
                 return
             if position is not None and self.last():
                 raise LiteshiftError(f"changes of {self._label} are left that PostgreSQL does not have yet")
-            tables = shapes.remembered(self._connection)
-            doomed = [table.triggers if position is not None else names(table.number) for table in tables]
-            kept_off = guards(table.name for table in tables) if position is not None else []
-            triggers.change(self._connection, drop=[name for some in doomed for name in some], make=kept_off)
-            self._run(f"DROP TABLE {name}" for name in (LOG, STASH, shapes.TABLE))  # the refusal goes with its table
             if position is None:
-                self._run([f"DROP TABLE {state.TABLE}", f"DROP TABLE IF EXISTS {rejected.TABLE}"])
-            else:
-                state.put(self._connection, state.ARMED, None)
-                state.put(self._connection, state.POSITION, str(position))
+                set_free(self._connection)
+                return
+            tables = shapes.remembered(self._connection)
+            doomed = [name for table in tables for name in table.triggers]
+            ours = {name for table in tables for name in names(table.number)}
+            remember_triggers(self._connection, triggers.read(self._connection, set(doomed) - ours))
+            triggers.change(self._connection, drop=doomed, make=guards(table.name for table in tables))
+            self._run(f"DROP TABLE {name}" for name in (LOG, STASH, shapes.TABLE))  # the refusal goes with its table
+            state.put(self._connection, state.ARMED, None)
+            state.put(self._connection, state.POSITION, str(position))
 
     def armed(self) -> int | None:
         """The epoch it is armed for; None where it is not."""

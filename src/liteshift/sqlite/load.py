@@ -12,6 +12,7 @@ from pathlib import Path
 from liteshift.durable import sync
 from liteshift.ends import Digest, Kept, Task
 from liteshift.errors import LiteshiftError, NotFit
+from liteshift.plan import TablePlan
 from liteshift.position import Lsn
 from liteshift.quoting import quote
 from liteshift.reports import Reject
@@ -24,6 +25,7 @@ from liteshift.sqlite.functions import register
 from liteshift.sqlite.guard import guarded_tables, guards
 from liteshift.sqlite.halfway import Entry, Halfway
 from liteshift.sqlite.library import dbapi
+from liteshift.sqlite.part import remember_triggers
 from liteshift.sqlite.repair import SqliteRepairing
 from liteshift.sqlite.scan import SCAN_CACHE, scan
 from liteshift.value import Value
@@ -244,7 +246,7 @@ class SqliteStaging:
         self._connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,)).close()
         self._connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, value)).close()
 
-    def mark(self, move: str, position: Lsn, rejects: Iterable[Reject]) -> None:
+    def mark(self, move: str, position: Lsn, rejects: Iterable[Reject], tables: Sequence[TablePlan]) -> None:
         """Make the file part of a live move, which has come to a position; see `sqlite.state` and `sqlite.guard`."""
         for name in (state.TABLE, rejected.TABLE):
             if self._connection.execute("SELECT 1 FROM sqlite_schema WHERE lower(name) = ?", (name,)).fetchone():
@@ -258,6 +260,8 @@ class SqliteStaging:
             state.put(self._connection, state.POSITION, str(position))
             for reject in rejects:
                 rejected.add(self._connection, reject)
+            later = [triggers.of_plan(text, table.target) for table in tables for text in table.triggers]
+            remember_triggers(self._connection, later)
             triggers.change(self._connection, make=guards(guarded_tables(self._connection)))
 
     def view_rows(self, view: str, columns: Sequence[str], *, seconds: int) -> Iterator[Sequence[Value]]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from liteshift.durable import sync
 from liteshift.errors import LiteshiftError, Locked, UsageError
 from liteshift.progress import Progress, silent
-from liteshift.sqlite import files, state
+from liteshift.sqlite import files
 from liteshift.sqlite.backup import create
 from liteshift.sqlite.check import tables
 from liteshift.sqlite.connect import connect
@@ -18,6 +19,7 @@ from liteshift.sqlite.faults import explain, explained, os_error
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.maintain import checkpoint
 from liteshift.sqlite.pages import copy_pages
+from liteshift.sqlite.part import Part, part, set_free
 from liteshift.sqlite.shelf import FOLDER, Backup, inside, opened, outside
 
 
@@ -29,11 +31,13 @@ class Restored:
         database: what holds the backup's content now.
         backup: the backup as it was checked.
         safety: a backup of what the database held before; None where there was no database.
+        part: the part that the backup's file had in a live move, and the database has not; None where it had none.
     """
 
     database: Path
     backup: Backup
     safety: Backup | None
+    part: Part | None
 
 
 def restore(
@@ -41,7 +45,8 @@ def restore(
 ) -> Restored:
     """Give a database the content of a backup, in one transaction; applications that have it open go on, and see it.
 
-    Nothing is touched before the whole backup has been checked, and the database as it was has been backed up.
+    Nothing is touched before the whole backup has been checked, and the database as it was has been backed up. A backup
+    of a file that is part of a live move is restored as a file like any other: it takes writes, and nobody follows it.
 
     Args:
         path: the backup, or any sound database file; it is taken for nobody's friend.
@@ -63,6 +68,7 @@ def restore(
         with opened(path) as source:
             backup = inside(source, backup)
             _refuse_bad(backup, database)
+            had = part(source)
             if os.path.lexists(database):
                 safety = _into(database, source, backup, folder, progress, patience)
             else:
@@ -73,7 +79,7 @@ def restore(
     except OSError as error:
         raise os_error(error, f"{path} could not be restored to {database}") from error
     _reassert(database, safety)
-    return Restored(database, backup, safety)
+    return Restored(database, backup, safety, had)
 
 
 def _refuse_bad(backup: Backup, database: Path) -> None:
@@ -94,26 +100,36 @@ def _into(
     with explained(database):
         _refuse_anothers(database, source)
         safety = create(database, folder, patience=patience, keep_damaged=True)
-        wait = int(patience * 1000)
-        with closing(connect(database, preset="durable", create=False, busy_timeout=wait)) as live:
-            if _shape(live) != _shape(source):
-                _leave_wal(live, database)
-            copy_pages(source, live, subject=str(database), stage="restore", progress=progress, patience=patience)
+        if part(source) is None:
+            _overwrite(database, source, progress, patience)
+        else:  # whoever has the database open sees it free from the first moment on
+            with _built(database, source, progress, patience) as building, opened(building) as free:
+                _overwrite(database, free, progress, patience)
     return safety
+
+
+def _overwrite(database: Path, source: dbapi.Connection, progress: Progress, patience: float) -> None:
+    wait = int(patience * 1000)
+    with closing(connect(database, preset="durable", create=False, busy_timeout=wait)) as live:
+        if _shape(live) != _shape(source):
+            _leave_wal(live, database)
+        copy_pages(source, live, subject=str(database), stage="restore", progress=progress, patience=patience)
 
 
 def _refuse_moving(database: Path, live: dbapi.Connection) -> None:
     """While one side of a live move follows the other, another content would break that."""
-    if state.get(live, state.ARMED) is not None:
+    found = part(live)
+    if found is None:
+        return
+    if found.lived_on:
         raise Locked(
             f"PostgreSQL follows {database} in a live move, and would no longer match it",
             hint="End the move first, with liteshift finalize, or restore to another file.",
         )
-    if state.get(live, state.MOVE) is not None:
-        raise Locked(
-            f"{database} follows PostgreSQL in a live move, and would no longer match it",
-            hint="Give the move up first, with liteshift abort, or restore to another file.",
-        )
+    raise Locked(
+        f"{database} follows PostgreSQL in a live move, and would no longer match it",
+        hint="Give the move up first, with liteshift abort, or restore to another file.",
+    )
 
 
 def _refuse_anothers(database: Path, source: dbapi.Connection) -> None:
@@ -157,6 +173,18 @@ def _make(database: Path, source: dbapi.Connection, progress: Progress, patience
     """A new database: built beside its place, and put there whole."""
     if not database.parent.is_dir():
         raise UsageError(f"there is no folder {database.parent}", hint=f"Make it first: mkdir -p {database.parent}")
+    with _built(database, source, progress, patience) as building:
+        sync(building)
+        for orphan in files.sidecars(database):  # of a file that is gone; SQLite would take them for the new one's
+            orphan.rename(orphan.with_name(f"{orphan.name}.orphan"))
+        os.link(building, database)  # unlike a rename, it fails where something has come to stand
+        building.unlink()
+        sync(database.parent)
+
+
+@contextmanager
+def _built(database: Path, source: dbapi.Connection, progress: Progress, patience: float) -> Iterator[Path]:
+    """A file beside a database's place with a backup's content, which has no part in a live move; gone at the end."""
     building = database.with_name(f".{database.name}.restoring")
     try:
         files.make_private(building)
@@ -169,13 +197,12 @@ def _make(database: Path, source: dbapi.Connection, progress: Progress, patience
         with explained(database):
             with closing(connect(building, private=True)) as copy:
                 copy_pages(source, copy, subject=str(database), stage="restore", progress=progress, patience=patience)
-            connect(building, preset="durable").close()
-        sync(building)
-        for orphan in files.sidecars(database):  # of a file that is gone; SQLite would take them for the new one's
-            orphan.rename(orphan.with_name(f"{orphan.name}.orphan"))
-        os.link(building, database)  # unlike a rename, it fails where something has come to stand
-        building.unlink()
-        sync(database.parent)
+            with closing(connect(building, preset="durable")) as copy:
+                if part(copy) is not None:
+                    copy.execute("BEGIN IMMEDIATE").close()
+                    set_free(copy)
+                    copy.execute("COMMIT").close()
+        yield building
     finally:
         files.remove(building)
 

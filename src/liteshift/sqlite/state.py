@@ -18,6 +18,8 @@ MOVE = "move"
 """The name of the move that made the file."""
 ARMED = "armed"
 """The epoch that the capture is armed for; not there while the file follows."""
+TRIGGERS = "triggers"
+"""The plan's triggers, which the file gets once it no longer follows: name, table and statement of each, as JSON."""
 RESPELLING = "respelling"
 """There only within a transaction of ours that writes rows as PostgreSQL has them."""
 

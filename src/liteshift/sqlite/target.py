@@ -10,8 +10,7 @@ from pathlib import Path
 from liteshift.ends import Kept
 from liteshift.errors import LiteshiftError, NotFit, NotInitialised
 from liteshift.plan import Plan
-from liteshift.sqlite import state
-from liteshift.sqlite.apply import SqliteApplier, applying, release
+from liteshift.sqlite.apply import SqliteApplier, applying
 from liteshift.sqlite.backup import create
 from liteshift.sqlite.capture import SqliteCapture, capture
 from liteshift.sqlite.connect import connect
@@ -20,6 +19,7 @@ from liteshift.sqlite.faults import explained
 from liteshift.sqlite.halfway import halfway, left
 from liteshift.sqlite.library import VERSION, wal_reset_bug
 from liteshift.sqlite.load import SIDECARS, SqliteStaging
+from liteshift.sqlite.part import part, release
 from liteshift.sqlite.repair import SqliteRepairing, repairing
 from liteshift.sqlite.scan import SCAN_CACHE, SqliteReading
 from liteshift.sqlite.shelf import FOLDER, verify
@@ -81,8 +81,8 @@ class SqliteTarget:
         if not self.path.exists():
             return None
         with explained(self.label), closing(connect(self.path, preset="durable", read_only=True)) as connection:
-            name = state.get(connection, state.MOVE)
-            return str(name) if name is not None else None
+            found = part(connection)
+            return found.move if found else None
 
     def release(self, move: str) -> None:
         """Make it a file like any other, after this move was given up; none of the move's, or not there, is fine.

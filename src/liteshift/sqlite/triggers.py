@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,12 @@ def of_plan(statement: str, table: str) -> Trigger:
         raise LiteshiftError(f"a CREATE TRIGGER expected, found {statement[:40]!r}")
     name = match[1]
     return Trigger(name[1:-1].replace('""', '"') if name.startswith('"') else name, table, statement)
+
+
+def read(connection: dbapi.Connection, names: Set[str]) -> list[Trigger]:
+    """The file's triggers that bear these names, from the oldest to the youngest."""
+    rows = connection.execute("SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid")
+    return [Trigger(*map(str, row)) for row in rows.fetchall() if row[0] in names]
 
 
 def change(connection: dbapi.Connection, *, drop: Iterable[str] = (), make: Sequence[Trigger] = ()) -> None:
