@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -112,8 +112,12 @@ class Applier(Protocol):
 class Fence(Protocol):
     """What refuses writes on the source, for writers that know no gate."""
 
-    def prepare(self, *, seconds: float) -> None:
+    def prepare(self, *, seconds: float, tell: Callable[[str], None] = ...) -> None:
         """Make what the fence needs, while writers go on; made already is fine.
+
+        Args:
+            seconds: how long to wait for transactions that hold a table.
+            tell: told for whom it waits.
 
         Raises:
             Locked: somebody held a table for too long.
@@ -367,16 +371,29 @@ class Origin(Protocol):
         """
         ...
 
-    def slot(self, name: str) -> AbstractContextManager[Snapshot]:
+    def slot(self, name: str, *, tell: Callable[[str], None] = ...) -> AbstractContextManager[Snapshot]:
         """Make the slot anew; the snapshot shows the source exactly at its first position.
+
+        Args:
+            tell: told for whom it waits.
 
         Raises:
             Locked: a transaction that began before ours has not ended in time.
         """
         ...
 
-    def moment(self) -> AbstractContextManager[tuple[Lsn, Snapshot]]:
-        """A snapshot and the position it shows: every commit that ends at or before it is in it, and no other."""
+    def moment(
+        self, *, seconds: float | None = None, tell: Callable[[str], None] = ...
+    ) -> AbstractContextManager[tuple[Lsn, Snapshot]]:
+        """A snapshot and the position it shows: every commit that ends at or before it is in it, and no other.
+
+        Args:
+            seconds: how long to wait for the transactions that are open now; some minutes where not given.
+            tell: told for whom it waits.
+
+        Raises:
+            Locked: one of them has not ended in time.
+        """
         ...
 
     def stream(self, name: str, position: Lsn) -> AbstractContextManager[Stream]:

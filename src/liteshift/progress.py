@@ -29,5 +29,9 @@ class Progress(Protocol):
     def __call__(self, step: Step, /) -> None: ...
 
 
+def untold(_: str, /) -> None:
+    """For callers who want to hear of nothing that is waited for."""
+
+
 def silent(_: Step, /) -> None:
     """For callers who want no progress."""

@@ -102,6 +102,7 @@ class ServerFacts:
         plugins: `output_plugin_libraries`; None where the server has no such setting.
         prepared: transactions prepared for two-phase commit and not ended.
         replica: whether it is a standby.
+        long: transactions that have written and have been open for more than a minute, in words, the oldest first.
     """
 
     database: str
@@ -120,6 +121,7 @@ class ServerFacts:
     plugins: str | None
     prepared: int
     replica: bool
+    long: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

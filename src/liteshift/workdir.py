@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -146,8 +146,11 @@ class Workdir:
         staged.replace(self.path / f"answer-{answer.number}.json")
         self._request.unlink(missing_ok=True)
 
-    def await_answer(self, number: str) -> Answer:
+    def await_answer(self, number: str, look: Callable[[], None]) -> Answer:
         """Wait for the runner's answer, as long as it runs.
+
+        Args:
+            look: called again and again meanwhile.
 
         Raises:
             LiteshiftError: it ended without one.
@@ -166,6 +169,7 @@ class Workdir:
                     "the process that runs the move ended before it answered",
                     hint="Look where the move is: liteshift status TARGET; the same command goes on from there.",
                 )
+            look()
             time.sleep(0.05)
 
     def await_end(self) -> None:

@@ -132,11 +132,16 @@ def test_making_it_waits_for_a_lock_in_short_turns_and_gives_up(any_database: st
     with psycopg.connect(any_database, autocommit=True) as owner:
         owner.execute("CREATE SCHEMA liteshift")
         owner.execute("CREATE TABLE public.t (i int)")
-    with connect(any_database, writes=True) as connection, psycopg.connect(any_database) as vacuum:
+    nightly = psycopg.connect(any_database, application_name="the nightly vacuum")
+    with connect(any_database, writes=True) as connection, nightly as vacuum:
         fence = PostgresFence(connection, "move_1", [T], "app.db", "the source")
         vacuum.execute("LOCK TABLE public.t IN SHARE UPDATE EXCLUSIVE MODE")
-        with pytest.raises(Locked, match=r"public\.t of the source is held"):
-            fence.prepare(seconds=0.5)
+        told: list[str] = []
+        with pytest.raises(Locked, match=r"public\.t of the source is held by the process \d+ \(the nightly") as caught:
+            fence.prepare(seconds=2.5, tell=told.append)
+        assert f"pg_terminate_backend({vacuum.info.backend_pid})" in str(caught.value.hint)
+        assert told[0].startswith(f"waiting for the process {vacuum.info.backend_pid} (the nightly")
+        assert told[0].endswith("which holds public.t of the source")
         vacuum.rollback()
         fence.prepare(seconds=10)
         fence.prepare(seconds=10)

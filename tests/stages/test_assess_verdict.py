@@ -71,6 +71,7 @@ def test_a_server_that_has_everything_is_ready() -> None:
             ),
         ),
         ({"prepared": 1}, "prepared transactions", State.MISSING, ()),
+        ({"long": ("the process 7 (psql, me), open for 61 s",)}, "long transactions", State.ADVICE, ()),
         (
             {"superuser": False, "replication": False},
             "the role's REPLICATION",

@@ -240,7 +240,13 @@ def test_a_slot_that_has_to_wait_says_for_whom(database: str, tmp_path: Path, mo
     live = copied(database, tmp_path / "app.db", SCHEMA)
     with psycopg.connect(database, application_name="the long one") as connection:
         connection.execute("INSERT INTO keyless VALUES ('open', NULL)")
-        with pytest.raises(Locked, match="the long one"), live.origin.moment():
+        process = connection.info.backend_pid
+        assert any(f"the process {process} (the long one" in one for one in live.origin.long_transactions(seconds=0))
+        assert not live.origin.long_transactions(seconds=3600)
+        with pytest.raises(Locked, match="the long one") as caught, live.origin.moment():
+            pass
+        assert f"SELECT pg_terminate_backend({process});" in str(caught.value.hint)
+        with pytest.raises(Locked, match=r"for 0\.5 seconds"), live.origin.moment(seconds=0.5):
             pass
     assert live.catch_up().equal
 

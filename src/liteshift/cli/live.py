@@ -28,12 +28,13 @@ from liteshift.plan import Choices
 from liteshift.plan import as_json as words_as_json
 from liteshift.rejects import SUFFIX
 from liteshift.reports import SwitchReport
-from liteshift.stages.cutover import Terms
+from liteshift.stages.cutover import Terms, now
 from liteshift.workdir import Request, Workdir
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _HOOK_SECONDS = 300
+_LONG_SECONDS = 30  # for which a transaction is open that `status` warns of
 _FOR_COPYING = "stdlib"
 
 
@@ -114,6 +115,14 @@ def _yes(command: Command) -> Command:
 @click.command()
 @options.source_and_target
 @pause_option
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0.01),
+    default=Terms().wait,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait, before the pause, for transactions of others that are open on SOURCE.",
+)
 @click.option("--skip-backup", is_flag=True, help="Make no backup of TARGET before.")
 @click.option(
     "--accept-rejects",
@@ -126,6 +135,7 @@ def _yes(command: Command) -> Command:
 def cutover(
     ends: tuple[str, ...],
     pause: float,
+    wait: float,
     skip_backup: bool,
     accept_rejects: bool,
     yes: bool,
@@ -139,7 +149,7 @@ def cutover(
     source, path = options.split_ends(ends)
     _confirm(yes, as_json, f"Move the application to {path}?")
     wanted = {"skip_backup": skip_backup, "accept_rejects": accept_rejects}
-    _switch("cutover", source, path, workdir, pause, as_json, **wanted)
+    _switch("cutover", source, path, workdir, pause, as_json, wait=wait, **wanted)
 
 
 @click.command()
@@ -201,7 +211,7 @@ def abort(ends: tuple[str, ...], yes: bool, move: str | None, workdir: Path | No
 def status(ends: tuple[str, ...], workdir: Path | None, as_json: bool) -> None:
     """Say where a live move is, how far behind, what it holds on the source's disk, and what to type next.
 
-    What it holds is asked of SOURCE, where that is given.
+    What it holds, and which transactions a cutover would have to wait for, is asked of SOURCE, where that is given.
     """
     source, path = options.split_ends(ends)
     place = _place(path, workdir)
@@ -210,7 +220,10 @@ def status(ends: tuple[str, ...], workdir: Path | None, as_json: bool) -> None:
     facts = _facts(place) if running else {}
     held = None
     if source or os.environ.get("LITESHIFT_SOURCE"):
-        held = _origin(source).held_bytes(page.move)
+        origin = _origin(source)
+        held = origin.held_bytes(page.move)
+        if page.phase in (Phase.NEW, Phase.COPYING, Phase.FOLLOWING):
+            facts["long_transactions"] = origin.long_transactions(seconds=_LONG_SECONDS)
     if as_json:
         render.print_json(switched.status_words(page, facts, running=running, held=held))
     else:
@@ -251,7 +264,7 @@ def ask_runner(verb: str, path: Path, workdir: Path | None, **wanted: bool | flo
         return None
     number = token_hex(8)
     place.ask(Request(number, verb, dict(wanted)))
-    answer = place.await_answer(number)
+    answer = place.await_answer(number, _Looking(place))
     if answer.exit_code:
         error = LiteshiftError(answer.message, hint=answer.hint or None)
         error.exit_code = answer.exit_code
@@ -259,8 +272,24 @@ def ask_runner(verb: str, path: Path, workdir: Path | None, **wanted: bool | flo
     return answer.report
 
 
+class _Looking:
+    """Says what the process that runs a move waits for, whenever that changes."""
+
+    def __init__(self, place: Workdir) -> None:
+        self._place = place
+        self._since = now()
+        self._told = ""
+
+    def __call__(self) -> None:
+        facts = _facts(self._place)
+        waits = facts.get("waits", "")
+        if waits and waits.partition(", open")[0] != self._told and facts["at"] >= self._since:
+            self._told = waits.partition(", open")[0]
+            click.echo(render.printable(waits), err=True)
+
+
 def _switch(
-    verb: str, source: str | None, path: Path, workdir: Path | None, pause: float, as_json: bool, **wanted: bool
+    verb: str, source: str | None, path: Path, workdir: Path | None, pause: float, as_json: bool, **wanted: bool | float
 ) -> None:
     place = _place(path, workdir)
     place.logbook.read()

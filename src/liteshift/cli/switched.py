@@ -117,6 +117,8 @@ def print_status(
         "changes": "changes of rows",
         "applied": "last change that PostgreSQL has",
         "newcomers": "tables that PostgreSQL does not have",
+        "long_transactions": "open for long there; a cutover waits",
+        "waits": "waits",
     }
     for key, name in names.items():
         if key in facts:

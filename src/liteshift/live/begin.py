@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def copy(move: Move, target: Target, rejects: Path, *, overwrite: bool, restart:
         staging.mark(name, Lsn.parse(snapshot.position), rejected, plan.tables)
 
     report = migration.migrate(
-        _AtSlot(origin, name),
+        _AtSlot(origin, name, move.tell_waiting),
         target,
         move.page.choices,
         rejects=rejects,
@@ -70,14 +70,15 @@ def copy(move: Move, target: Target, rejects: Path, *, overwrite: bool, restart:
 class _AtSlot:
     """The source as a copy sees it: at the moment its slot begins at."""
 
-    def __init__(self, origin: Origin, name: str) -> None:
+    def __init__(self, origin: Origin, name: str, tell: Callable[[str], None]) -> None:
         self._origin = origin
         self._name = name
+        self._tell = tell
         self.label = origin.label
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """Make the slot anew, and look at its moment."""
-        with self._origin.slot(self._name) as snapshot:
+        with self._origin.slot(self._name, tell=self._tell) as snapshot:
             passing(Stop.SLOT_MADE)
             yield snapshot

@@ -75,7 +75,7 @@ class _Session:
                 case "cutover":
                     done.append(self._cut_over(self._move.terms_of(request), request))
                 case "verify":
-                    done.append(self._move.file_report("verify", self._verify()))
+                    done.append(self._move.file_report("verify", self._verify(None)))
                 case "abort":
                     self._move.turn(Phase.ABORTED, "as asked for")
                 case verb:
@@ -84,13 +84,20 @@ class _Session:
                         hint="Look where the move is: liteshift status TARGET",
                     )
 
-    def _verify(self) -> Verdict:
+    def _verify(self, wait: float | None) -> Verdict:
         move = self._move
         self._verdict = None
         self._shapes = self._bridge.control.shapes(move.plan)
         lived_in = move.page.epoch > 0
         verdict = verify_following(
-            move.ends.origin, move.ends.destination, self._follower, move.plan, move.progress, lived_in=lived_in
+            move.ends.origin,
+            move.ends.destination,
+            self._follower,
+            move.plan,
+            move.progress,
+            lived_in=lived_in,
+            wait=wait,
+            tell=move.tell_waiting,
         )
         self._verdict = verdict if verdict.equal else None
         return verdict
@@ -101,7 +108,7 @@ class _Session:
         if not request.options.get("accept_rejects"):
             self._refuse_rejects()
         backup = "" if request.options.get("skip_backup") else move.ends.destination.back_up()
-        verdict = self._made_ready()
+        verdict = self._made_ready(terms.wait)
         token, epoch = new_token(), move.page.epoch + 1
         move.turn(Phase.SWITCHING, "a cutover begins", token=token)
         passing(Stop.CUTOVER_NOTED)
@@ -115,6 +122,7 @@ class _Session:
                 shapes=self._shapes,
                 backup=backup,
                 terms=terms,
+                tell=move.tell_waiting,
             )
         except BaseException as error:
             if self._is_undone():  # else the next turn sees to it
@@ -141,18 +149,18 @@ class _Session:
         except LiteshiftError:
             return False
 
-    def _made_ready(self) -> Verdict:
+    def _made_ready(self, wait: float) -> Verdict:
         """Every row compared, few changed since, and the file close behind the source.
 
         Raises:
             DifferencesFound: the sides are not equal.
-            Locked: the source changes faster than it can be followed.
+            Locked: the source changes faster than it can be followed, or a transaction there did not end in time.
         """
         follower = self._follower
         verdict = self._verdict
         for _ in range(_ROUNDS):
             if verdict is None or self._touched() > _MOST_TOUCHED or self._is_past_the_log():
-                verdict = self._verify()
+                verdict = self._verify(wait)
             if not verdict.equal:
                 raise DifferencesFound(
                     "the file is not equal to the source, so the application can't move there",

@@ -114,8 +114,8 @@ class Move:
 
     def terms_of(self, request: Request) -> Terms:
         """What a switch that is asked for may cost."""
-        pause = request.options.get("pause")
-        return self.terms if pause is None else replace(self.terms, pause=float(pause))
+        asked = {name: float(request.options[name]) for name in ("pause", "wait") if name in request.options}
+        return replace(self.terms, **asked)
 
     @contextmanager
     def answering(self, request: Request, done: list[str]) -> Iterator[None]:
@@ -146,11 +146,19 @@ class Move:
         if time.monotonic() - self._told < _TELL_SECONDS:
             return
         self._told = time.monotonic()
+        self.show("status", self._write_status(**facts))
+
+    def tell_waiting(self, text: str) -> None:
+        """Let whoever has asked for something know what we wait for."""
+        self._write_status(waits=text)
+        self.show("notice", {"message": text})
+
+    def _write_status(self, **facts: Any) -> dict[str, Any]:
         words = {"at": now(), "process": os.getpid(), "phase": str(self.page.phase), **facts}
         staged = self._workdir.path / f".{STATUS}"
         staged.write_text(json.dumps(words))
         staged.replace(self._workdir.path / STATUS)
-        self.show("status", words)
+        return words
 
     @contextmanager
     def bridge(self) -> Iterator[Bridge]:

@@ -8,7 +8,7 @@ begins is refused. Those that began before hold their table's lock, which pg_loc
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,8 @@ from liteshift.catalog import Name
 from liteshift.errors import Locked
 from liteshift.position import Lsn
 from liteshift.postgres.connect import translate_error
-from liteshift.postgres.patience import patiently
+from liteshift.postgres.patience import Wanted, patiently
+from liteshift.progress import untold
 
 SCHEMA = "liteshift"
 TRIGGER = "liteshift_fence"
@@ -70,8 +71,12 @@ class PostgresFence:
         self._label = label
         self._oids: list[int] = []
 
-    def prepare(self, *, seconds: float) -> None:
+    def prepare(self, *, seconds: float, tell: Callable[[str], None] = untold) -> None:
         """Make what the fence needs, and leave it open; what is there already stays.
+
+        Args:
+            seconds: how long to wait for transactions that hold a table.
+            tell: told for whom it waits.
 
         Raises:
             Locked: somebody held a table for too long.
@@ -88,12 +93,9 @@ class PostgresFence:
             there = self._fenced()
             for table in self._tables:
                 if table not in there:
-                    patiently(
-                        self._connection,
-                        f"{table} of {self._label}",
-                        partial(self._make_trigger, table),
-                        deadline=deadline,
-                    )
+                    # A trigger can be made while others read.
+                    wanted, make = self._wanted(table, readers=False), partial(self._make_trigger, table)
+                    patiently(self._connection, wanted, make, deadline=deadline, tell=tell)
             names = [sql.Identifier(table.schema, table.name).as_string(self._connection) for table in self._tables]
             found = execute("SELECT to_regclass(name)::oid::int8 FROM unnest(%s::text[]) name", (names,)).fetchall()
             self._oids = [int(oid) for (oid,) in found if oid is not None]
@@ -153,9 +155,8 @@ class PostgresFence:
         try:
             deadline = time.monotonic() + seconds
             for table in self._fenced():
-                patiently(
-                    self._connection, f"{table} of {self._label}", partial(self._drop_trigger, table), deadline=deadline
-                )
+                drop = partial(self._drop_trigger, table)
+                patiently(self._connection, self._wanted(table, readers=True), drop, deadline=deadline)
             self._connection.execute("DROP FUNCTION IF EXISTS liteshift.refuse()")
             self._connection.execute("DROP SEQUENCE IF EXISTS liteshift.closed, liteshift.refused")
         except psycopg.Error as error:
@@ -173,6 +174,10 @@ class PostgresFence:
             (TRIGGER, SCHEMA),
         ).fetchall()
         return {Name(str(schema), str(name)) for schema, name in rows}
+
+    def _wanted(self, table: Name, *, readers: bool) -> Wanted:
+        name = sql.Identifier(table.schema, table.name).as_string(self._connection)
+        return Wanted(name, f"{table} of {self._label}", readers)
 
     def _make_trigger(self, table: Name) -> None:
         hint = f"The application lives on {self._target} now; send what you write there."

@@ -17,7 +17,7 @@ from liteshift.catalog import Name
 from liteshift.changes import Identity
 from liteshift.errors import Locked, NoConnection, NotFit
 from liteshift.plan import Plan, TablePlan
-from liteshift.postgres.patience import patiently
+from liteshift.postgres.patience import Wanted, patiently
 
 SCHEMA = "liteshift"
 TAG = "made by liteshift for a live move; liteshift abort or liteshift finalize removes it"
@@ -145,7 +145,7 @@ def establish(connection: psycopg.Connection[Any], name: str, plan: Plan, system
     _require_alone(connection, name)  # somebody else may have been a moment quicker
     for holder, identity in changed_identities(found):
         act = partial(_set_identity, connection, name, holder, identity)
-        patiently(connection, holder.shown, act, deadline=time.monotonic() + _PATIENCE)
+        patiently(connection, Wanted(holder.shown, holder.shown), act, deadline=time.monotonic() + _PATIENCE)
     _publish(connection, name, plan, generated=generated)
 
 
@@ -319,7 +319,7 @@ def _restore_identities(connection: psycopg.Connection[Any]) -> list[str]:
     ).fetchall()
     for oid, was, index, shown, untouched in rows:
         act = partial(_restore_identity, connection, oid, was, index, untouched)
-        patiently(connection, shown, act, deadline=time.monotonic() + _PATIENCE)
+        patiently(connection, Wanted(shown, shown), act, deadline=time.monotonic() + _PATIENCE)
         restored.append(f"the replica identity of {shown}")
     return restored
 

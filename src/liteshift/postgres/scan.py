@@ -20,6 +20,7 @@ from liteshift.catalog import Name
 from liteshift.errors import LiteshiftError
 from liteshift.postgres.connect import translate_error
 from liteshift.postgres.read import copy_out
+from liteshift.postgres.sessions import transactions
 from liteshift.survey import (
     Activity,
     Oddity,
@@ -38,6 +39,7 @@ Row = dict[str, Any]
 _MOST_STATEMENTS = 2000
 _LONGEST_TEXT = 10_000  # characters of a statement that are looked at
 _MARK = "/* liteshift */"  # in each of our own statements on the user's tables, which are not the application's
+_LONG_SECONDS = 60
 _HIDDEN = "<insufficient privilege>"
 
 _CONDITIONS: dict[Oddity, LiteralString] = {
@@ -65,7 +67,8 @@ class PostgresSurvey:
 
     def server(self) -> ServerFacts:
         """What the server allows the role we are."""
-        return ServerFacts(**self._ask("server")[0])
+        long = transactions(self._connection, longer=_LONG_SECONDS)
+        return ServerFacts(**self._ask("server")[0], long=tuple(str(one) for one in long if one.process is not None))
 
     def rights(self) -> tuple[Rights, ...]:
         """What the role may do with each table and sequence."""

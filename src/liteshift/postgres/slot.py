@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from secrets import token_hex
@@ -22,10 +22,12 @@ from liteshift.postgres.connect import connect, connect_walsender, label, transl
 from liteshift.postgres.control import PostgresControl, control
 from liteshift.postgres.fence import PostgresFence
 from liteshift.postgres.publication import establish, has_schema, present, remove
+from liteshift.postgres.sessions import telling, transactions
 from liteshift.postgres.shapes import read_shapes
 from liteshift.postgres.snapshot import PostgresSnapshot, PostgresSource
 from liteshift.postgres.tail import PostgresStream
 from liteshift.postgres.takeback import PostgresTakeback
+from liteshift.progress import untold
 
 _SLOT_WAIT = 300  # seconds; making a slot waits for every transaction that runs
 _FREE_WAIT = 20.0  # seconds for a walsender whose client is dead to notice it
@@ -81,17 +83,19 @@ class PostgresOrigin:
             return read_shapes(connection, name, plan)
 
     @contextmanager
-    def slot(self, name: str) -> Iterator[PostgresSnapshot]:
+    def slot(self, name: str, *, tell: Callable[[str], None] = untold) -> Iterator[PostgresSnapshot]:
         """Make the slot anew; the snapshot shows the source exactly at its first position."""
         with self._ordinary(writes=True) as connection:
             self._drop_slot(connection, name)
-        with self._exported(name, temporary=False) as (_, snapshot):
+        with self._exported(name, False, None, tell) as (_, snapshot):
             yield snapshot
 
     @contextmanager
-    def moment(self) -> Iterator[tuple[Lsn, PostgresSnapshot]]:
-        """A snapshot and the position it shows: every commit that ends at or before it is in it, and no other."""
-        with self._exported(f"liteshift_moment_{token_hex(8)}", temporary=True) as found:
+    def moment(
+        self, *, seconds: float | None = None, tell: Callable[[str], None] = untold
+    ) -> Iterator[tuple[Lsn, PostgresSnapshot]]:
+        """A snapshot and the position it shows; see `liteshift.flow.Origin`."""
+        with self._exported(f"liteshift_moment_{token_hex(8)}", True, seconds, tell) as found:
             yield found
 
     @contextmanager
@@ -157,6 +161,11 @@ class PostgresOrigin:
             ).fetchone()
         return int(row[0]) if row else None
 
+    def long_transactions(self, *, seconds: float) -> Sequence[str]:
+        """Those of others that have been open for longer, and that a slot or a first cutover would wait for."""
+        with self._ordinary() as connection:
+            return [str(one) for one in transactions(connection, longer=seconds)]
+
     def remove(self, name: str) -> Sequence[str]:
         """Take away everything that was made; what was there."""
         with self._ordinary(writes=True) as connection:
@@ -200,24 +209,29 @@ class PostgresOrigin:
         return self._told(connect_walsender(self._info))
 
     @contextmanager
-    def _exported(self, name: str, *, temporary: bool) -> Iterator[tuple[Lsn, PostgresSnapshot]]:
+    def _exported(
+        self, name: str, temporary: bool, seconds: float | None, tell: Callable[[str], None]
+    ) -> Iterator[tuple[Lsn, PostgresSnapshot]]:
         """Make a slot, and look through the snapshot that shows the source at its first position.
 
         Raises:
             Locked: a transaction that began before has not ended in time.
         """
+        seconds = _SLOT_WAIT if seconds is None else seconds
         with self._ordinary() as reader:
             with self._replicating() as connection:
-                connection.execute(f"SET lock_timeout = '{_SLOT_WAIT}s'".encode())
+                connection.execute(f"SET lock_timeout = '{max(1, round(seconds * 1000))}ms'".encode())
                 kind = sql.SQL("TEMPORARY " if temporary else "")
                 create = sql.SQL("CREATE_REPLICATION_SLOT {} {}LOGICAL pgoutput EXPORT_SNAPSHOT")
                 try:
-                    row: Any = connection.execute(create.format(sql.Identifier(name), kind)).fetchone()
+                    with telling(reader, tell):
+                        row: Any = connection.execute(create.format(sql.Identifier(name), kind)).fetchone()
                 except psycopg.errors.LockNotAvailable:
+                    oldest = next(iter(transactions(reader)), None)
                     raise Locked(
-                        f"a transaction of {self.label} has been running for {_SLOT_WAIT} seconds, and a slot can't"
-                        f" begin before it ends: {_oldest(reader)}",
-                        hint="End it, or wait for it, and run the same command again.",
+                        f"a transaction of {self.label} has not ended for {seconds:g} seconds, and rows can't be read"
+                        f" at one moment of the log before it does: {oldest or 'it has just ended'}",
+                        hint=oldest.hint if oldest else "Run the same command again.",
                     ) from None
                 reader.execute("BEGIN /* liteshift */ ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 reader.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(row[2])))
@@ -309,17 +323,6 @@ def _stream_error(error: psycopg.Error, where: str, name: str) -> LiteshiftError
     if isinstance(error, psycopg.errors.ObjectNotInPrerequisiteState):
         return NotFit(f"the slot {name} of {where} can't go on: {error.diag.message_primary}", hint=_BEGIN_AGAIN)
     return translate_error(error, where)
-
-
-def _oldest(connection: psycopg.Connection[Any]) -> str:
-    row: Any = connection.execute(
-        "SELECT pid, coalesce(nullif(application_name, ''), 'no name'), coalesce(usename, ''), xact_start::text"
-        " FROM pg_catalog.pg_stat_activity WHERE xact_start IS NOT NULL AND backend_xid IS NOT NULL"
-        " AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1"
-    ).fetchone()
-    if row is None:
-        return "look at pg_stat_activity and pg_prepared_xacts"
-    return f"the oldest is that of process {row[0]} ({row[1]}, {row[2]}), since {row[3]}"
 
 
 def _process(connection: psycopg.Connection[Any], pid: int) -> str:

@@ -12,6 +12,7 @@ from liteshift.changes import Shape
 from liteshift.errors import DifferencesFound, LiteshiftError, Locked
 from liteshift.flow import Capture, Control, Destination, Held
 from liteshift.plan import Plan
+from liteshift.progress import untold
 from liteshift.reports import SwitchReport, Verdict
 from liteshift.stages.follow import Follower
 from liteshift.stages.pause import Pause
@@ -27,11 +28,11 @@ class Terms:
 
     Attributes:
         pause: seconds for which writes may wait, at the most; then all is undone.
-        ready: seconds to wait for locks before the pause begins.
+        wait: seconds to wait for transactions of others on the source, before the pause begins.
     """
 
     pause: float = 10.0
-    ready: float = 60.0
+    wait: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def cut_over(
     shapes: Mapping[Name, Shape],
     backup: str,
     terms: Terms,
+    tell: Callable[[str], None] = untold,
 ) -> SwitchReport:
     """Let the application live on the file.
 
@@ -73,13 +75,14 @@ def cut_over(
         verdict: every row compared before, at one position.
         shapes: how the tables looked when that comparison began.
         backup: the backup that was made and checked before.
+        tell: told for whom it waits.
 
     Raises:
         Locked: a write did not end in time, or the pause lasted too long; all is undone.
         DifferencesFound: a row that was changed lately is not the same on both sides; all is undone.
     """
     control, fence, gate = bridge.control, bridge.control.fence, bridge.gate
-    fence.prepare(seconds=terms.ready)
+    fence.prepare(seconds=terms.wait, tell=tell)
     bridge.capture.prepare(bridge.plan)
     pause = Pause(terms.pause)
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from liteshift.flow import Destination, Origin
 from liteshift.plan import Plan
-from liteshift.progress import Progress
+from liteshift.progress import Progress, untold
 from liteshift.reports import Verdict
 from liteshift.stages.follow import Follower
 from liteshift.stages.reverse import Reverser
@@ -17,7 +17,15 @@ _TRIES = 50
 
 
 def verify_following(
-    origin: Origin, destination: Destination, follower: Follower, plan: Plan, progress: Progress, *, lived_in: bool
+    origin: Origin,
+    destination: Destination,
+    follower: Follower,
+    plan: Plan,
+    progress: Progress,
+    *,
+    lived_in: bool,
+    wait: float | None = None,
+    tell: Callable[[str], None] = untold,
 ) -> Verdict:
     """Compare all while the file follows: each side at one and the same position of the source's log.
 
@@ -25,11 +33,14 @@ def verify_following(
 
     Args:
         lived_in: whether the application has lived on the file before.
+        wait: seconds to wait for transactions that are open on the source; some minutes where not given.
+        tell: told for whom it waits.
 
     Raises:
+        Locked: one of them has not ended in time.
         LiteshiftError: as `Follower.step`.
     """
-    with origin.moment() as (position, snapshot):
+    with origin.moment(seconds=wait, tell=tell) as (position, snapshot):
         follower.until(position)
         with destination.reading() as rows:
             follower.touched.clear()

@@ -43,6 +43,7 @@ def checks(server: ServerFacts, rights: Iterable[Rights], tables: Sequence[Table
         _publication(server, own),
         _identities(tables),
         _logged(tables),
+        _long(server),
     )
 
 
@@ -155,6 +156,16 @@ def _replication(server: ServerFacts) -> Check:
     fix = (f"ALTER ROLE {sql_name(server.role)} REPLICATION;",)
     then = "a managed server has a role for this instead: grant rds_replication, say"
     return Check("the role's REPLICATION", State.MISSING, f"{server.role} lacks it", "it", fix, then)
+
+
+def _long(server: ServerFacts) -> Check:
+    name = "long transactions"
+    if not server.long:
+        return Check(name, State.READY, "none has been open for a minute")
+    needed = (
+        "none: making a slot, and a cutover before its pause, wait for each to end; pg_terminate_backend(PID) ends one"
+    )
+    return Check(name, State.ADVICE, f"{len(server.long)}, the oldest of {server.long[0]}", needed)
 
 
 def _publication(server: ServerFacts, tables: Sequence[Rights]) -> Check:
