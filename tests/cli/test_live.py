@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -39,6 +39,18 @@ class Operator:
         return subprocess.run(
             command, env=self._environment, cwd=self._folder, capture_output=True, text=True, check=False, timeout=120
         )
+
+    @contextmanager
+    def begins(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that is at work."""
+        command, pipe = [sys.executable, "-m", "liteshift", *words], subprocess.PIPE
+        with subprocess.Popen(
+            command, env=self._environment, cwd=self._folder, stdout=pipe, stderr=pipe, text=True
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def gets(self, *words: str) -> dict[str, Any]:
         """The last line of what a command answers as JSON."""
@@ -311,5 +323,64 @@ def test_a_command_that_fails_undoes_the_cutover(database: str, tmp_path: Path) 
         assert "exit code 1" in done.stderr
         assert mover.phase() is Phase.FOLLOWING
         write(database, "postgresql", "goes on", 35)
+    finally:
+        mover.close()
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE customer SET name = 'slow' WHERE id = 1", "LOCK TABLE customer IN SHARE MODE"]
+)
+def test_an_open_transaction_is_waited_for_by_name(moved: tuple[str, Mover, Operator], statement: str) -> None:
+    """The one has written, so that a slot waits for it; the other only keeps the fence from being made."""
+    url, mover, operator = moved
+    with psycopg.connect(url, application_name="the nightly report") as foreign:
+        foreign.execute(statement.encode())
+        process = foreign.info.backend_pid
+        done = operator.types("cutover", "--yes", "--skip-backup", "--wait", "0.5", "app.db")
+        assert done.returncode == 11, done.stderr
+        assert f"the process {process} (the nightly report" in done.stderr
+        assert f"SELECT pg_terminate_backend({process});" in done.stderr
+        assert mover.phase() is Phase.FOLLOWING
+        if statement.startswith("UPDATE"):
+            write(url, "postgresql", "goes on", 36)
+        with operator.begins("cutover", "--yes", "--skip-backup", "app.db") as asked:
+            while "nightly" not in operator.gets("status", "app.db")["now"].get("waits", ""):
+                assert asked.poll() is None
+            foreign.rollback()
+            _, errors = asked.communicate(timeout=120)
+        assert asked.returncode == 0, errors
+        assert f"waiting for the process {process} (the nightly report" in errors
+    assert mover.phase() is Phase.REVERSING
+
+
+def test_a_difference_is_not_repaired_but_mended(moved: tuple[str, Mover, Operator]) -> None:
+    url, mover, operator = moved
+    with closing(passing_guards(lambda: connect(mover.file))) as file:
+        file.execute("DELETE FROM customer WHERE id = 3")
+    refused = operator.types("verify", "--repair", "--yes", "app.db")
+    assert refused.returncode == 2, refused.stderr
+    assert "collide with what comes in the log" in refused.stderr
+    found = operator.types("verify", "app.db")
+    assert found.returncode == 14
+    for text in (refused.stderr, found.stderr):
+        assert "liteshift abort SOURCE app.db, then liteshift migrate --live --overwrite SOURCE app.db" in text
+    assert operator.types("abort", "--yes", "app.db").returncode == 0
+    mover.close()
+    mover = Mover(url, mover.file.parent, "--overwrite", gate=False)
+    mover.start()
+    try:
+        mover.until(Phase.FOLLOWING)
+        name = operator.gets("cutover", "--yes", "--skip-backup", "app.db")["move"]
+        spoil = f"SET liteshift.pass = '{name}'; UPDATE customer SET name = 'spoilt' WHERE id = 3"
+        with psycopg.connect(url) as source:
+            source.execute(spoil.encode())
+        refused = operator.types("verify", "--repair", "--yes", "app.db")
+        assert refused.returncode == 2, refused.stderr
+        assert "the application lives on app.db" in refused.stderr
+        found = operator.types("rollback", "--yes", "app.db")
+        assert found.returncode == 14, found.stderr
+        with psycopg.connect(url) as source:
+            source.execute(spoil.replace("spoilt", "customer 3").encode())
+        assert operator.types("rollback", "--yes", "app.db").returncode == 0
     finally:
         mover.close()

@@ -241,6 +241,28 @@ def live_phase(path: Path, workdir: Path | None = None) -> Phase | None:
     return None if page is None or page.cleared else page.phase
 
 
+def refuse_repair(path: Path, phase: Phase) -> None:
+    """Say why a file that is part of a live move is not repaired, and what mends it.
+
+    Raises:
+        UsageError: always.
+    """
+    look = f"See what differs: liteshift verify {path}."
+    if phase in (Phase.SWITCHING, Phase.REVERSING, Phase.RETURNING):
+        raise UsageError(
+            f"the application lives on {path}, so it is PostgreSQL that would have to be repaired: nothing was written",
+            hint=f"{look} docs/verify.md says how to mend a row of PostgreSQL past the fence.",
+        )
+    raise UsageError(
+        f"{path} follows PostgreSQL in a live move, and what a repair writes would collide with what comes in the log",
+        hint=f"{look} If something does, begin anew: {_anew(path)}",
+    )
+
+
+def _anew(path: Path) -> str:
+    return f"liteshift abort SOURCE {path}, then liteshift migrate --live --overwrite SOURCE {path}"
+
+
 def compare_live(source: str | None, path: Path, workdir: Path | None, *, as_json: bool) -> None:
     """Compare every row of both sides of a live move at one moment, while the application goes on.
 
@@ -250,7 +272,10 @@ def compare_live(source: str | None, path: Path, workdir: Path | None, *, as_jso
     _switch("verify", source, path, workdir, Terms().pause, as_json)
     verdict = json.loads((_place(path, workdir).path / "verify.json").read_text())
     if any(table["differences"] or table["more"] for table in verdict["tables"]):
-        raise DifferencesFound(f"{path} is not equal to its source", hint="The rows that differ are listed above.")
+        hint = f"The rows that differ are listed above. To make both sides equal, begin anew: {_anew(path)}"
+        if live_phase(path, workdir) is not Phase.FOLLOWING:
+            hint = "The rows that differ are listed above; docs/verify.md says how to mend them in a live move."
+        raise DifferencesFound(f"{path} is not equal to its source", hint=hint)
 
 
 def ask_runner(verb: str, path: Path, workdir: Path | None, **wanted: bool | float | str) -> str | None:

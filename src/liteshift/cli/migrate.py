@@ -10,7 +10,7 @@ import click
 
 from liteshift import migration
 from liteshift.cli import options, render, report
-from liteshift.cli.live import compare_live, live_phase, move_live, pause_option, workdir_option
+from liteshift.cli.live import compare_live, live_phase, move_live, pause_option, refuse_repair, workdir_option
 from liteshift.ends import Source, Target
 from liteshift.errors import DifferencesFound, LossesNotAccepted, UsageError
 from liteshift.pace import Pace
@@ -187,12 +187,10 @@ def verify(
 ) -> None:
     """Compare every row of SOURCE and TARGET by value, and show each difference down to the column."""
     given, path = options.split_ends(ends)
-    if live_phase(path) is not None:  # only whoever follows can bring both sides to one moment
+    phase = live_phase(path)
+    if phase is not None:  # only whoever follows can bring both sides to one moment
         if repair:
-            raise UsageError(
-                f"{path} belongs to a live move, and is not for others to write to",
-                hint="Begin anew instead: liteshift abort, then liteshift migrate --live --overwrite.",
-            )
+            refuse_repair(path, phase)
         compare_live(given, path, None, as_json=as_json)
         return
     source, target = open_source(given, max_rate), open_target(path)
