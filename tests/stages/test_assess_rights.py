@@ -108,6 +108,15 @@ def test_its_statements_make_the_live_move_ready(any_database: str, reader: str)
     assert [check(found, name).state for name in names] == [State.READY] * 4
 
 
+def test_a_generated_column_that_only_postgresql_computes_needs_18(any_database: str) -> None:
+    run(any_database, "CREATE TABLE t (a int, id int GENERATED ALWAYS AS (a + 1) STORED PRIMARY KEY)")
+    with psycopg.connect(any_database) as connection:
+        in_the_log = connection.info.server_version >= 180000
+    found = check(assessed(any_database), "generated columns")
+    assert found.state is (State.READY if in_the_log else State.MISSING)
+    assert in_the_log or "public.t.id" in found.found
+
+
 def test_settings_of_the_server(any_database: str) -> None:
     run(any_database, "CREATE TABLE t (id int PRIMARY KEY)")
     found = assessed(any_database)

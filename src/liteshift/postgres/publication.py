@@ -40,7 +40,11 @@ SELECT n.nspname, r.relname, t.relid::int8, t.relid::regclass::text, r.relkind =
                 WHERE i.indrelid = t.relid AND i.indisprimary AND i.indimmediate AND i.indisvalid),
        (SELECT h.inhparent::int8 FROM pg_catalog.pg_inherits h
          WHERE h.inhrelid = pg_catalog.pg_get_replica_identity_index(t.relid)),
-       c.relpersistence <> 'p'
+       c.relpersistence <> 'p',
+       c.relreplident = 'i' AND EXISTS (
+         SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a
+             ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+          WHERE i.indexrelid = pg_catalog.pg_get_replica_identity_index(t.relid) AND a.attgenerated <> '')
   FROM unnest(%s::text[], %s::text[]) w(schema, name)
   JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
   JOIN pg_catalog.pg_class r ON r.relnamespace = n.oid AND r.relname = w.name
@@ -69,6 +73,7 @@ class Holder:
         index: its identity's index; None where it has none or needs none.
         keyed: it has a primary key that serves as an identity.
         parent_index: the index of the partitioned table that `index` is a part of.
+        computed: a column of an index that was chosen for its identity is generated, and may not stand in the log.
     """
 
     table: Name
@@ -81,11 +86,12 @@ class Holder:
     keyed: bool
     parent_index: int | None
     unlogged: bool
+    computed: bool
 
     @property
     def usable(self) -> bool:
         """Whether the log tells which row was changed."""
-        return self.identity is Identity.FULL or self.index is not None
+        return self.identity is Identity.FULL or (self.index is not None and not self.computed)
 
 
 def holders(connection: psycopg.Connection[Any], tables: Sequence[TablePlan]) -> list[Holder]:

@@ -82,7 +82,7 @@ def assess(source: Source, choices: Choices, *, deep: bool, progress: Progress) 
         findings=plan.findings,
         tables=tuple(tables),
         broken_keys=broken,
-        live=checks(server, rights, chosen),
+        live=checks(server, rights, chosen, plan.tables),
         workload=workload,
         writes=writes,
         prediction=_prediction(plan, tables, reader.paces),

@@ -9,22 +9,27 @@ from collections.abc import Iterable, Sequence
 
 from liteshift.assessment import Check, State
 from liteshift.catalog import Name, Table
+from liteshift.plan import TablePlan
 from liteshift.quoting import quote
 from liteshift.survey import Rights, ServerFacts
 
 _OLDEST = 14  # pgoutput streams a large transaction before its end from this version on
+_GENERATED_PUBLISHED = 180000
 _PATCHED = {14: 24, 15: 19, 16: 15, 17: 11, 18: 6}  # the releases of August 2026
 _LITTLE_WAL = 1 << 30
 _RESTART = "restart the server; on a managed one its control panel has this setting"
 
 
-def checks(server: ServerFacts, rights: Iterable[Rights], tables: Sequence[Table]) -> tuple[Check, ...]:
+def checks(
+    server: ServerFacts, rights: Iterable[Rights], tables: Sequence[Table], plans: Sequence[TablePlan] = ()
+) -> tuple[Check, ...]:
     """Every check, in the order in which one would mend what is missing.
 
     Args:
         server: what the server allows.
         rights: what the role may do.
         tables: the tables of the move.
+        plans: what they become.
     """
     by_name = {right.name: right for right in rights if not right.sequence}
     own = [by_name[table.name] for table in tables if table.name in by_name]
@@ -38,12 +43,13 @@ def checks(server: ServerFacts, rights: Iterable[Rights], tables: Sequence[Table
         _plugin(server),
         _kept_wal(server),
         _prepared(server),
+        _long(server),
         _replication(server),
         readable(server, [*own, *sequences]),
         _publication(server, own),
         _identities(tables),
         _logged(tables),
-        _long(server),
+        _generated(server, tables, plans),
     )
 
 
@@ -150,14 +156,6 @@ def _prepared(server: ServerFacts) -> Check:
     return Check(name, State.MISSING, f"{server.prepared} not ended", needed)
 
 
-def _replication(server: ServerFacts) -> Check:
-    if server.superuser or server.replication:
-        return Check("the role's REPLICATION", State.READY, f"{server.role} has it")
-    fix = (f"ALTER ROLE {sql_name(server.role)} REPLICATION;",)
-    then = "a managed server has a role for this instead: grant rds_replication, say"
-    return Check("the role's REPLICATION", State.MISSING, f"{server.role} lacks it", "it", fix, then)
-
-
 def _long(server: ServerFacts) -> Check:
     name = "long transactions"
     if not server.long:
@@ -166,6 +164,14 @@ def _long(server: ServerFacts) -> Check:
         "none: making a slot, and a cutover before its pause, wait for each to end; pg_terminate_backend(PID) ends one"
     )
     return Check(name, State.ADVICE, f"{len(server.long)}, the oldest of {server.long[0]}", needed)
+
+
+def _replication(server: ServerFacts) -> Check:
+    if server.superuser or server.replication:
+        return Check("the role's REPLICATION", State.READY, f"{server.role} has it")
+    fix = (f"ALTER ROLE {sql_name(server.role)} REPLICATION;",)
+    then = "a managed server has a role for this instead: grant rds_replication, say"
+    return Check("the role's REPLICATION", State.MISSING, f"{server.role} lacks it", "it", fix, then)
 
 
 def _publication(server: ServerFacts, tables: Sequence[Rights]) -> Check:
@@ -201,6 +207,24 @@ def _give_identity(table: Table) -> list[str]:
             identity = "DEFAULT" if keyed else "FULL"
             fix.append(f"ALTER TABLE {sql_table(holder.name)} REPLICA IDENTITY {identity};")
     return fix
+
+
+def _generated(server: ServerFacts, tables: Sequence[Table], plans: Sequence[TablePlan]) -> Check:
+    """Generated columns do not stand in the log of older servers, so SQLite has to compute each."""
+    name = "generated columns"
+    stored = {(plan.source, column.source) for plan in plans for column in plan.columns if not column.generated}
+    needed = [
+        f"{table.name}.{column.name}"
+        for table in tables
+        for column in table.columns
+        if column.generated is not None and (table.name, column.name) in stored
+    ]
+    if not needed:
+        return Check(name, State.READY, "SQLite computes each that there is")
+    if server.version >= _GENERATED_PUBLISHED:
+        return Check(name, State.READY, "SQLite can't compute each, but the log has the values of stored ones")
+    instead = "PostgreSQL 18, whose log has its values; or exclude the table, or make it an ordinary column"
+    return Check(name, State.MISSING, f"SQLite can't compute {', '.join(needed)}", instead)
 
 
 def _logged(tables: Sequence[Table]) -> Check:
