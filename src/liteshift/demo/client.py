@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import select
+import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 _TIME = re.compile(rb'"(created_at|updated_at)":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"')
+_TIMEOUT = 60.0  # seconds
+_PIECE = 1 << 16
 _NEXT = re.compile(r'<([^>]+)>; rel="next"')
 
 
@@ -47,11 +50,16 @@ class Answer:
 
 
 class Client:
-    """One connection to a service."""
+    """One connection to a service, which speaks just as much HTTP/1.1 as the parties service does.
+
+    The library's own takes several times as long for a request, and on a small machine the service would have to share
+    its processors with that.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self.url = f"http://{host}:{port}"
-        self._connection = HTTPConnection(host, port, timeout=60)
+        self._address = (host, port)
+        self._socket: socket.socket | None = None
 
     def send(self, method: str, path: str, body: object = None) -> Answer:
         """Send a request, with a JSON body where one is given.
@@ -59,22 +67,62 @@ class Client:
         Raises:
             OSError: no connection, or it broke.
         """
-        content = None if body is None else json.dumps(body).encode()
+        content = b"" if body is None else json.dumps(body).encode()
+        head = f"{method} {path} HTTP/1.1\r\nHost: {self._address[0]}:{self._address[1]}\r\n"
+        if body is not None:
+            head += "Content-Type: application/json\r\n"
+        if method != "GET":
+            head += f"Content-Length: {len(content)}\r\n"
         try:
-            self._connection.request(method, path, content, {"Content-Type": "application/json"} if content else {})
-            response = self._connection.getresponse()
-            headers = sorted((name.lower(), value) for name, value in response.getheaders() if name.lower() != "date")
-            return Answer(response.status, tuple(headers), response.read())
-        except HTTPException as error:
-            self._connection.close()
-            raise ConnectionError(f"{self.url} broke off: {error}") from error
-        except OSError:
-            self._connection.close()
+            connection = self._connected()
+            connection.sendall(f"{head}\r\n".encode("ascii") + content)
+            return self._answer(connection)
+        except BaseException:
+            self.close()
             raise
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+    def _connected(self) -> socket.socket:
+        """The connection, a new one where the service has closed it since the last answer."""
+        if self._socket is not None and self._has_ended(self._socket):
+            self.close()
+        if self._socket is None:
+            self._socket = socket.create_connection(self._address, timeout=_TIMEOUT)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._socket
+
+    @staticmethod
+    def _has_ended(connection: socket.socket) -> bool:
+        return bool(select.select([connection], [], [], 0)[0])  # nobody has asked anything, so what came is the end
+
+    def _answer(self, connection: socket.socket) -> Answer:
+        came = b""
+        while (end := came.find(b"\r\n\r\n")) < 0:
+            came += self._piece(connection)
+        first, *lines = came[:end].decode("latin-1").split("\r\n")
+        headers = sorted((name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
+        said = dict(headers)
+        length = said.get("content-length", "0" if first[9:12] == "204" else "")
+        if not (first.startswith("HTTP/1.1 ") and first[9:12].isdigit() and length.isdigit()):
+            raise ConnectionError(f"{self.url} does not speak as expected: {first!r}")
+        after = end + 4 + int(length)
+        while len(came) < after:
+            came += self._piece(connection)
+        if said.get("connection", "") == "close":
+            self.close()
+        body = came[end + 4 : after]
+        return Answer(int(first[9:12]), tuple(header for header in headers if header[0] != "date"), body)
+
+    def _piece(self, connection: socket.socket) -> bytes:
+        piece = connection.recv(_PIECE)
+        if not piece:
+            raise ConnectionError(f"{self.url} broke off")
+        return piece
 
 
 def _without_new_times(body: bytes, since: datetime) -> bytes:
