@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 _numbers = count(1)
+
+# A shell lets what it runs in the background ignore ^C, and children inherit that: here they are to hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

@@ -45,17 +45,10 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*options), cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
-def hear_interrupts() -> None:
-    """A shell lets what it runs in the background ignore ^C, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @contextmanager
 def started(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command(), cwd=folder, env=environment(folder), stdout=pipe, stderr=pipe, preexec_fn=hear_interrupts
-    ) as process:
+    with subprocess.Popen(command(), cwd=folder, env=environment(folder), stdout=pipe, stderr=pipe) as process:
         try:
             yield process
         finally:

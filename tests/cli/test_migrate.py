@@ -230,18 +230,12 @@ def test_a_full_disk(large: str, tmp_path: Path) -> None:
         subprocess.run(["umount", disk], check=True)
 
 
-def _hear_interrupts() -> None:
-    """A shell lets what it runs in the background ignore ^C, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.fixture
 def begun(large: str, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A move that has begun to copy."""
     with subprocess.Popen(
         [sys.executable, "-m", "liteshift", "migrate", "app.db"],
         cwd=tmp_path, env=_environment(large, {}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=_hear_interrupts,
     ) as process:  # fmt: skip
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and process.poll() is None:
