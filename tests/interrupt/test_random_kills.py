@@ -42,6 +42,7 @@ def run(database: str, tmp_path: Path, kills: int, seed: int) -> str:
     folder, switches = tmp_path / "move", 0
     folder.mkdir()
     with walking(database, folder) as walk:
+        walk.mover.patience = 900  # on a busy machine it is killed many times before a switch gets through
         killer = Killer(walk.mover, seed)
         killer.start()
         try:

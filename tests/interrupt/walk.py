@@ -122,6 +122,7 @@ class Mover:
         self._environment = {**os.environ, "LITESHIFT_SOURCE": url, "PYTHONUNBUFFERED": "1"}
         self._process: subprocess.Popen[bytes] | None = None
         self.kills = 0
+        self.patience = _SECONDS  # for each step, however often it is killed on the way
 
     def start(self, stop: str = "") -> None:
         """Start it, to be killed at a stop point where one is named."""
@@ -176,7 +177,7 @@ class Mover:
 
     def until(self, *phases: Phase) -> None:
         """Wait until it has come to a phase and stays there, reviving it on the way."""
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + self.patience
         while self.phase() not in phases or self.workdir.asked() is not None:
             self.revive()
             assert time.monotonic() < deadline, (self.phase(), self.log.read_text()[-3000:])
@@ -185,7 +186,7 @@ class Mover:
 
     def until_killed(self) -> None:
         """Wait until it was killed, and revive it."""
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + self.patience
         while not self.kills:
             self.revive()
             assert time.monotonic() < deadline, self.log.read_text()[-3000:]
@@ -193,7 +194,7 @@ class Mover:
 
     def bring(self, verb: str, *phases: Phase) -> None:
         """Ask for a verb until the move is where that leads, as an operator would after a kill."""
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + self.patience
         while self.phase() not in phases:
             assert time.monotonic() < deadline, (verb, self.phase(), self.log.read_text()[-3000:])
             if not self.revive() and self.workdir.is_run() and self.workdir.asked() is None:
@@ -216,7 +217,7 @@ class Mover:
 
     def end(self) -> None:
         """Wait until it has ended by itself, reviving it on the way."""
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + self.patience
         assert self._process is not None
         while not self.workdir.logbook.read().cleared or self._process.poll() is None:
             self.revive()
