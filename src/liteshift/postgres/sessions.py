@@ -10,6 +10,8 @@ from typing import Any
 
 import psycopg
 
+from liteshift.quoting import literal
+
 _TELL_SECONDS = 1.0
 
 _TRANSACTIONS = """
@@ -56,7 +58,7 @@ class Session:
     def hint(self) -> str:
         """What to type to be rid of it."""
         if self.process is None:
-            return f"Try again when it has ended, or end it: ROLLBACK PREPARED '{self.application}';"
+            return f"Try again when it has ended, or end it: ROLLBACK PREPARED {literal(self.application)};"
         return f"Try again when it has ended, or end it: SELECT pg_terminate_backend({self.process});"
 
 
@@ -92,7 +94,7 @@ def telling(connection: psycopg.Connection[Any], tell: Callable[[str], None]) ->
     over = threading.Event()
 
     def look() -> None:
-        with suppress(psycopg.Error):
+        with suppress(psycopg.Error, OSError):  # who waits finds out itself
             while not over.wait(_TELL_SECONDS):
                 if found := transactions(connection):
                     tell(f"waiting for {found[0]}")
