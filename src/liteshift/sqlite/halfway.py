@@ -11,10 +11,12 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,7 @@ def this_boot() -> str:
 
 
 class Halfway:
-    """The folder of one target, held by this process.
+    """The folder of one target, held by this process; several threads may note what they did.
 
     Attributes:
         file: the file in the making.
@@ -90,7 +92,8 @@ class Halfway:
         self.taken = False
         self.older = set[str]()
         self._written = 0.0
-        self._names = 0
+        self._names = count(1)
+        self._lock = threading.RLock()
 
     @classmethod
     def beside(cls, target: Path) -> Path:
@@ -130,33 +133,35 @@ class Halfway:
 
     def note(self, table: str, entry: Entry | None, *, at_once: bool = False) -> None:
         """Write a table's line; where it is not urgent, with the next ones. None strikes it out."""
-        if self.record is None:
-            return
-        tables = {**self.record.tables}
-        old = _files(tables.pop(table, None)) - _files(entry)
-        if entry is not None:
-            tables[table] = entry
-        self.record = replace(self.record, tables=tables, coming=None)
-        if at_once or old or time.monotonic() - self._written > _SECONDS:
-            self.flush()
+        with self._lock:
+            if self.record is None:
+                return
+            tables = {**self.record.tables}
+            old = _files(tables.pop(table, None)) - _files(entry)
+            if entry is not None:
+                tables[table] = entry
+            self.record = replace(self.record, tables=tables, coming=None)
+            if at_once or old or time.monotonic() - self._written > _SECONDS:
+                self.flush()
         for name in old:  # which the record on the disk no longer names
             (self.folder / name).unlink(missing_ok=True)
 
     def announce(self, table: str, entry: Entry, number: int) -> None:
         """Write the line that a table has once a transaction is in the file."""
-        if self.record is not None:
-            self.record = replace(self.record, coming=(table, entry, number))
-            self.flush()
+        with self._lock:
+            if self.record is not None:
+                self.record = replace(self.record, coming=(table, entry, number))
+                self.flush()
 
     def flush(self) -> None:
         """Write what waits."""
-        if self.record is not None:
-            self._write(self.record)
+        with self._lock:
+            if self.record is not None:
+                self._write(self.record)
 
     def keep(self, content: bytes) -> str:
         """Keep bytes in a file of the folder; its name."""
-        self._names += 1
-        name = f"kept-{os.getpid()}-{self._names}"
+        name = f"kept-{os.getpid()}-{next(self._names)}"
         (self.folder / name).write_bytes(content)
         return name
 
