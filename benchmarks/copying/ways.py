@@ -110,6 +110,16 @@ WAYS = {
             native="1",
         ),
         Way(
+            "jobs",
+            "liteshift --jobs 2",
+            "the same over two connections, each with parts of the table",
+            "ours",
+            ("rows",),
+            "new",
+            _ours("jobs"),
+            native="1",
+        ),
+        Way(
             "python",
             "liteshift, no native core",
             "its copy stage in Python",

@@ -4,7 +4,7 @@ use std::fs::{remove_file, File};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{channel, sync_channel, RecvTimeoutError, Sender, SyncSender};
+use std::sync::mpsc::{channel, sync_channel, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::audit::audit;
 use crate::decode::Kind;
 use crate::fill::{fill, Index, Progress};
 use crate::key::Part;
-use crate::load::{nobody, Loader, Row};
+use crate::load::{nobody, Ended, Loader, Row};
 use crate::mark::Mark;
 use crate::pages::Pages as Shared;
 use crate::python::{ask, shown_rows, Forms, Unfit};
@@ -71,13 +71,17 @@ impl Pages {
         let mut mark = mark.map(|bytes| Mark::from_bytes(&bytes)).transpose()?;
         let stem = mark.as_mut().map(|mark| std::mem::take(&mut mark.stem)).unwrap_or_default();
         let tree = Tree::resume(Arc::clone(&self.shared), root, stem)?;
-        let loader = Box::new(Loader::new(tree, forms.kinds, key, mark));
-        let work = if forms.definitions.is_empty() {
-            Work::There(Worker::start(loader).map_err(Fault::Io)?)
-        } else {
-            Work::Here(loader)
-        };
-        Ok(TableBuilder { work, definitions: forms.definitions })
+        TableBuilder::start(Loader::new(tree, forms.kinds, key, mark), forms.definitions)
+    }
+
+    /// Begin to build a part of a table, for its builder to join.
+    ///
+    /// Args: the columns and the rowid as above, and the number before the first row's, where rows are numbered.
+    #[pyo3(signature = (columns, key, number))]
+    fn part(&self, columns: Vec<Bound<'_, PyAny>>, key: Option<usize>, number: i64) -> PyResult<TableBuilder> {
+        let forms = Forms::new(&columns, 0)?;
+        let loader = Loader::part(Tree::part(Arc::clone(&self.shared)), forms.kinds, key, number);
+        TableBuilder::start(loader, forms.definitions)
     }
 
     /// Fill an index, whatever it held; how many entries it has.
@@ -206,17 +210,22 @@ enum Work {
     Here(Box<Loader>),
     /// In a thread of its own, so that the next piece can be read meanwhile.
     There(Worker),
+    /// It went wrong; the pages are still its own.
+    Failed(Box<Loader>),
+    /// A part that is ready to be joined.
+    Ended(Box<Ended>),
     Done,
 }
 
 enum Order {
     Piece(PyBackedBytes),
+    Join(Box<Ended>),
     Mark(Sender<Mark>),
 }
 
 struct Worker {
     orders: SyncSender<Order>,
-    thread: JoinHandle<Result<Box<Loader>, Fault>>,
+    thread: JoinHandle<(Box<Loader>, Result<(), Fault>)>,
     rows: Arc<AtomicU64>,
 }
 
@@ -229,30 +238,74 @@ impl Worker {
         let rows = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&rows);
         let thread = std::thread::Builder::new().name("liteshift-native".into()).spawn(move || {
-            for order in received {
-                match order {
-                    Order::Piece(piece) => count.store(loader.feed(&piece, &mut nobody)?, Ordering::Relaxed),
-                    Order::Mark(answer) => answer.send(loader.mark()?).unwrap_or(()),
-                }
-            }
-            Ok(loader)
+            let told = serve(&mut loader, received, &count);
+            (loader, told)
         })?;
         Ok(Self { orders, thread, rows })
     }
 
-    /// Let the worker finish what it was given; its table, or what went wrong.
-    fn end(self) -> Result<Box<Loader>, Fault> {
+    /// Let the worker finish what it was given; its table, and what went wrong.
+    fn end(self) -> Result<(Box<Loader>, Result<(), Fault>), Fault> {
         drop(self.orders);
-        self.thread.join().unwrap_or_else(|_| malformed("the builder failed"))
+        self.thread.join().map_or_else(|_| malformed("the builder failed"), Ok)
     }
 }
 
+fn serve(loader: &mut Loader, orders: Receiver<Order>, rows: &AtomicU64) -> Result<(), Fault> {
+    for order in orders {
+        match order {
+            Order::Piece(piece) => rows.store(loader.feed(&piece, &mut nobody)?, Ordering::Relaxed),
+            Order::Join(part) => rows.store(loader.join(*part)?, Ordering::Relaxed),
+            Order::Mark(answer) => answer.send(loader.mark()?).unwrap_or(()),
+        }
+    }
+    Ok(())
+}
+
 impl TableBuilder {
+    fn start(loader: Loader, definitions: Vec<Py<PyAny>>) -> PyResult<Self> {
+        let loader = Box::new(loader);
+        let work = if definitions.is_empty() {
+            Work::There(Worker::start(loader).map_err(Fault::Io)?)
+        } else {
+            Work::Here(loader)
+        };
+        Ok(Self { work, definitions })
+    }
+
+    /// Its table, all that came being in its place.
     fn take(&mut self) -> Result<Box<Loader>, Fault> {
         match std::mem::replace(&mut self.work, Work::Done) {
             Work::Here(loader) => Ok(loader),
-            Work::There(worker) => worker.end(),
-            Work::Done => malformed("the table is finished"),
+            Work::There(worker) => match worker.end()? {
+                (loader, Ok(())) => Ok(loader),
+                (loader, Err(fault)) => {
+                    self.work = Work::Failed(loader);
+                    Err(fault)
+                }
+            },
+            other => {
+                self.work = other;
+                malformed("the table is finished")
+            }
+        }
+    }
+
+    /// The last that is done with a table; where that fails, its pages are still its own.
+    fn complete<T>(&mut self, last: impl FnOnce(&mut Loader) -> Result<T, Fault>) -> Result<T, Fault> {
+        let mut loader = self.take()?;
+        last(&mut loader).inspect_err(|_| self.work = Work::Failed(loader))
+    }
+
+    fn give_up(&mut self) {
+        match std::mem::replace(&mut self.work, Work::Done) {
+            Work::Here(mut loader) | Work::Failed(mut loader) => loader.abandon(),
+            Work::There(worker) => {
+                if let Ok((mut loader, _)) = worker.end() {
+                    loader.abandon();
+                }
+            }
+            Work::Ended(_) | Work::Done => {} // a part that nobody joins gives its pages back itself
         }
     }
 
@@ -270,7 +323,6 @@ impl TableBuilder {
     /// Take the next piece of a binary COPY; how many rows have come so far. After an error, only `abandon`.
     fn feed(&mut self, py: Python<'_>, piece: PyBackedBytes) -> PyResult<u64> {
         match &mut self.work {
-            Work::Done => Err(PyValueError::new_err("the table is finished")),
             Work::Here(loader) => {
                 let (definitions, mut failed) = (&self.definitions, None);
                 let told = loader.feed(&piece, &mut |which, text| ask(py, definitions, which, text, &mut failed));
@@ -286,13 +338,13 @@ impl TableBuilder {
                 }
                 Err(self.told(py))
             }
+            _ => Err(PyValueError::new_err("the table is finished")),
         }
     }
 
     /// When a COPY has ended: write all its rows to the file; what another process needs to go on from there.
     fn mark(&mut self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
         let mark = match &mut self.work {
-            Work::Done => return Err(PyValueError::new_err("the table is finished")),
             Work::Here(loader) => loader.mark()?,
             Work::There(worker) => {
                 let orders = &worker.orders;
@@ -306,6 +358,7 @@ impl TableBuilder {
                     None => return Err(self.told(py)),
                 }
             }
+            _ => return Err(PyValueError::new_err("the table is finished")),
         };
         let bytes = py.detach(|| mark.to_bytes());
         Ok(PyBytes::new(py, &bytes).unbind())
@@ -314,7 +367,7 @@ impl TableBuilder {
     /// Finish the table; how many rows came, and those out of order, which are still to be inserted (see `unpack`).
     fn finish(&mut self, py: Python<'_>) -> PyResult<(u64, Vec<Py<PyBytes>>)> {
         let (rows, packed) = py.detach(|| {
-            let (rows, mut aside) = self.take()?.finish()?;
+            let (rows, mut aside) = self.complete(Loader::finish)?;
             let (mut packed, mut part, mut size) = (Vec::new(), Mark::default(), 0);
             for row in aside.drain(..) {
                 size += row.1.len();
@@ -332,10 +385,39 @@ impl TableBuilder {
         Ok((rows, packed.into_iter().map(|bytes| PyBytes::new(py, &bytes).unbind()).collect()))
     }
 
-    /// Leave the table empty, and its pages to others.
+    /// When all rows of a part have come: write them; how many they are. From here on it can be joined.
+    fn end(&mut self, py: Python<'_>) -> PyResult<u64> {
+        let ended = py.detach(|| self.complete(Loader::end))?;
+        let rows = ended.rows;
+        self.work = Work::Ended(Box::new(ended));
+        Ok(rows)
+    }
+
+    /// Put a part that has ended after all rows that came so far; after an error, only `abandon` both.
+    fn join(&mut self, py: Python<'_>, mut part: PyRefMut<'_, Self>) -> PyResult<()> {
+        let ended = match std::mem::replace(&mut part.work, Work::Done) {
+            Work::Ended(ended) => ended,
+            other => {
+                part.work = other;
+                return Err(PyValueError::new_err("the part has not ended"));
+            }
+        };
+        match &mut self.work {
+            Work::Here(loader) => Ok(py.detach(|| loader.join(*ended)).map(drop)?),
+            Work::There(worker) => {
+                let orders = &worker.orders;
+                match py.detach(|| orders.send(Order::Join(ended))) {
+                    Ok(()) => Ok(()),
+                    Err(_) => Err(self.told(py)),
+                }
+            }
+            _ => Err(PyValueError::new_err("the table is finished")),
+        }
+    }
+
+    /// Leave the table empty, and its pages to others, when no record names them any more.
     fn abandon(&mut self, py: Python<'_>) {
-        // A worker that failed has dropped its table, and with it the pages.
-        py.detach(|| drop(self.take()));
+        py.detach(|| self.give_up());
     }
 }
 

@@ -16,6 +16,7 @@ pub mod key;
 pub mod load;
 pub mod mark;
 pub mod pages;
+pub mod place;
 pub mod record;
 pub mod scan;
 pub mod sort;

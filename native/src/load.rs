@@ -2,14 +2,12 @@
 
 use crate::decode::{decode, text, Kind};
 use crate::mark::Mark;
+use crate::place::{Part, Places};
 use crate::record::Record;
 use crate::stream::{Field, Framer};
 use crate::tree::Tree;
 use crate::value::{malformed, Fault, Value};
-use crate::window::{Rows, Window};
-
-/// Bytes of rows out of order that are kept for later; beyond them, reading the table in order is cheaper.
-const ASIDE: usize = 8 << 20;
+use crate::window::Rows;
 
 pub type Row = Vec<Value<'static>>;
 
@@ -69,39 +67,36 @@ pub struct Loader {
 #[derive(Debug)]
 struct Columns {
     kinds: Vec<Kind>,
-    /// The column that is the rowid; without one, rows are numbered from 1.
+    /// The column that is the rowid; without one, rows are numbered.
     key: Option<usize>,
-    /// An earlier process has begun, at another moment: a row may come again that it has seen.
-    resumed: bool,
-    tree: Tree,
-    window: Window,
+    /// The last row's number, where they are numbered.
+    number: i64,
     record: Record,
-    aside: Rows,
-    aside_bytes: usize,
+    places: Places,
     rows: u64,
+}
+
+/// A part of a table, ready to be joined with those before it, and how many rows it has.
+#[derive(Debug)]
+pub struct Ended {
+    part: Part,
+    pub rows: u64,
 }
 
 impl Loader {
     /// Args: an empty tree, the columns, which of them is the rowid, and what a table half built goes on from.
     pub fn new(tree: Tree, kinds: Vec<Kind>, key: Option<usize>, mark: Option<Mark>) -> Self {
-        let resumed = mark.is_some();
-        let mark = mark.unwrap_or_default();
-        let mut window = Window::default();
-        mark.held.iter().for_each(|(rowid, record)| window.push(*rowid, record));
-        let aside_bytes = mark.aside.iter().map(|(_, record)| kept(record)).sum();
-        let columns = Columns {
-            kinds,
-            key,
-            resumed,
-            tree,
-            window,
-            record: Record::default(),
-            aside: mark.aside,
-            aside_bytes,
-            rows: mark.rows,
-        };
-        let width = columns.kinds.len();
-        Self { framer: if resumed { Framer::between(width) } else { Framer::new(width) }, columns }
+        let width = kinds.len();
+        let framer = if mark.is_some() { Framer::between(width) } else { Framer::new(width) };
+        let (rows, number) = (mark.as_ref().map_or(0, |mark| mark.rows), tree.last().unwrap_or(0));
+        let places = Places::new(tree, mark);
+        Self { framer, columns: Columns { kinds, key, number, record: Record::default(), places, rows } }
+    }
+
+    /// Args: the tree of a part, the columns, which of them is the rowid, and the number before the first row's.
+    pub fn part(tree: Tree, kinds: Vec<Kind>, key: Option<usize>, number: i64) -> Self {
+        let (framer, places) = (Framer::new(kinds.len()), Places::part(tree));
+        Self { framer, columns: Columns { kinds, key, number, record: Record::default(), places, rows: 0 } }
     }
 
     /// Take the next piece of the stream; how many rows have come so far.
@@ -114,31 +109,43 @@ impl Loader {
     /// Write all rows that came to the file; what to go on from. Where a COPY has ended, another may follow.
     pub fn mark(&mut self) -> Result<Mark, Fault> {
         self.framer.begin_again();
-        let columns = &mut self.columns;
-        let stem = columns.tree.stem()?;
-        let held = columns.window.rows().map(|(rowid, record)| (rowid, record.to_vec())).collect();
-        Ok(Mark { stem, rows: columns.rows, held, aside: columns.aside.clone() })
+        let (stem, held, aside) = self.columns.places.mark()?;
+        Ok(Mark { stem, rows: self.columns.rows, held, aside })
     }
 
     /// Finish the tree; how many rows came, and those out of order, which are still to be inserted.
-    pub fn finish(mut self) -> Result<(u64, Rows), Fault> {
-        self.framer.finish()?; // else the tree is dropped, and its pages with it
-        self.columns.release(true)?;
-        self.columns.tree.finish()?;
-        Ok((self.columns.rows, self.columns.aside))
+    pub fn finish(&mut self) -> Result<(u64, Rows), Fault> {
+        self.framer.finish()?;
+        Ok((self.columns.rows, self.columns.places.finish()?))
     }
-}
 
-/// What a row kept for later takes in memory.
-fn kept(record: &[u8]) -> usize {
-    record.len() + size_of::<(i64, Vec<u8>)>()
+    /// All rows of a part have come.
+    pub fn end(&mut self) -> Result<Ended, Fault> {
+        self.framer.finish()?;
+        Ok(Ended { part: self.columns.places.end()?, rows: self.columns.rows })
+    }
+
+    /// Put a part after all rows that came so far; how many these are now.
+    pub fn join(&mut self, ended: Ended) -> Result<u64, Fault> {
+        self.framer.rest()?;
+        let columns = &mut self.columns;
+        columns.places.join(ended.part)?;
+        columns.number = columns.places.tree.last().unwrap_or(columns.number);
+        columns.rows += ended.rows;
+        Ok(columns.rows)
+    }
+
+    /// Give all pages back, when no record names them any more.
+    pub fn abandon(&mut self) {
+        self.columns.places.tree.abandon();
+    }
 }
 
 impl Columns {
     fn add(&mut self, data: &[u8], fields: &[Field], ask: &mut Ask<'_>) -> Result<(), Fault> {
         self.rows += 1;
         let rowid = match self.key {
-            None => self.rows as i64,
+            None => self.number + 1,
             Some(at) => match fields.get(at).map(|field| value(self.kinds[at], data, *field, ask)) {
                 Some(Ok(Value::Int(number))) => number,
                 Some(Err(fault)) => return Err(fault),
@@ -153,32 +160,10 @@ impl Columns {
                 self.record.push(&value(*kind, data, *field, ask)?);
             }
         }
-        let record = self.record.end();
-        if self.key.is_none() {
-            return self.tree.add(rowid, record);
+        if self.key.is_some() {
+            return self.places.put(rowid, self.record.end());
         }
-        if !self.tree.in_order(rowid) {
-            self.aside_bytes += kept(record);
-            self.aside.push((rowid, record.to_vec()));
-            return if self.aside_bytes > ASIDE { Err(Fault::Disordered) } else { Ok(()) };
-        }
-        self.window.push(rowid, record);
-        if self.window.is_full() {
-            self.release(false)?;
-        }
-        Ok(())
-    }
-
-    fn release(&mut self, all: bool) -> Result<(), Fault> {
-        let (tree, resumed) = (&mut self.tree, self.resumed);
-        self.window.release(all, |rowid, record| {
-            if !tree.in_order(rowid) {
-                if resumed {
-                    return Ok(()); // whoever goes on compares all rows in the end
-                }
-                return malformed(format!("two rows have the key {rowid}"));
-            }
-            tree.add(rowid, record)
-        })
+        self.number = rowid;
+        self.places.tree.add(rowid, self.record.end())
     }
 }

@@ -331,9 +331,13 @@ const LARGEST_GRANT: u32 = 1024;
 #[derive(Debug)]
 pub struct Writer {
     pub pages: Arc<Pages>,
+    /// Pages to write next: the last of those it owns.
     ready: VecDeque<u32>,
     grant: u32,
+    /// Pages that go back when the writer is dropped.
     owned: Vec<Run>,
+    /// Pages that a record may name: who drops the writer must not let others write them.
+    kept: Vec<Run>,
     buffer: Vec<u8>,
     /// The number of the buffer's first page.
     at: u32,
@@ -344,7 +348,7 @@ impl Writer {
     pub fn new(pages: Arc<Pages>) -> Self {
         let buffer = Vec::with_capacity(BUFFER + pages.page_size);
         let ready = VecDeque::new();
-        Self { pages, ready, grant: FIRST_GRANT, owned: Vec::new(), buffer, at: 0, count: 0 }
+        Self { pages, ready, grant: FIRST_GRANT, owned: Vec::new(), kept: Vec::new(), buffer, at: 0, count: 0 }
     }
 
     /// The number that the next page gets.
@@ -365,10 +369,7 @@ impl Writer {
             let (from, to) = self.pages.take(self.grant)?;
             self.grant = (self.grant * 2).min(LARGEST_GRANT);
             self.ready.extend(from..to);
-            match self.owned.last_mut() {
-                Some(last) if last.1 == from => last.1 = to,
-                _ => self.owned.push((from, to)),
-            }
+            append(&mut self.owned, (from, to));
         }
     }
 
@@ -395,19 +396,73 @@ impl Writer {
     }
 
     /// Make all that was appended part of the database, with its root; what was taken beyond that is given back.
-    pub fn commit(mut self, root: u32, page: &[u8]) -> Result<(), Fault> {
+    pub fn commit(&mut self, root: u32, page: &[u8]) -> Result<(), Fault> {
         self.flush()?;
         self.pages.commit(root, page)?;
-        let unused: Vec<Run> = self.ready.iter().map(|number| (*number, number + 1)).collect();
-        self.pages.give(unused.into_iter().rev());
-        self.owned.clear();
+        self.written();
+        self.kept.clear();
+        self.give_back();
         Ok(())
+    }
+
+    /// From here on only `abandon` gives back what was appended.
+    pub fn keep(&mut self) -> Result<(), Fault> {
+        self.flush()?;
+        let written = self.written();
+        self.kept.extend(written);
+        Ok(())
+    }
+
+    /// Take over pages that another writer has left, to keep them.
+    pub fn adopt(&mut self, runs: Vec<Run>) {
+        self.kept.extend(runs);
+    }
+
+    /// Leave all that was appended to somebody else.
+    pub fn leave(&mut self) -> Result<Vec<Run>, Fault> {
+        self.keep()?;
+        self.give_back();
+        Ok(std::mem::take(&mut self.kept))
+    }
+
+    /// Give everything back, when no record names it any more.
+    pub fn abandon(&mut self) {
+        self.pages.give(std::mem::take(&mut self.kept).into_iter().rev());
+        self.give_back();
+    }
+
+    /// What was appended, which is no longer among the pages that go back.
+    fn written(&mut self) -> Vec<Run> {
+        let mut written = std::mem::take(&mut self.owned);
+        self.ready.iter().for_each(|number| append(&mut self.owned, (*number, number + 1)));
+        let mut unused = self.ready.len() as u32;
+        while let Some((from, to)) = written.pop() {
+            let own = unused.min(to - from);
+            unused -= own;
+            if from < to - own {
+                written.push((from, to - own));
+                break;
+            }
+        }
+        written
+    }
+
+    fn give_back(&mut self) {
+        self.ready.clear();
+        self.pages.give(std::mem::take(&mut self.owned).into_iter().rev());
+    }
+}
+
+fn append(runs: &mut Vec<Run>, run: Run) {
+    match runs.last_mut() {
+        Some(last) if last.1 == run.0 => last.1 = run.1,
+        _ => runs.push(run),
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.pages.give(std::mem::take(&mut self.owned).into_iter().rev());
+        self.give_back();
     }
 }
 

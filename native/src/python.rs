@@ -133,7 +133,7 @@ fn knows(form: &str) -> bool {
 #[pymodule]
 fn liteshift_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("BUILD", 2)?; // as `liteshift.native` has it: raised with every change to what Python calls
+    module.add("BUILD", 3)?; // as `liteshift.native` has it: raised with every change to what Python calls
     module.add_class::<crate::builder::Pages>()?;
     module.add_class::<crate::builder::TableBuilder>()?;
     module.add_function(wrap_pyfunction!(crate::builder::marked, module)?)?;

@@ -63,6 +63,14 @@ impl Framer {
         Ok(())
     }
 
+    /// Where no stream is under way, none need come any more.
+    pub fn rest(&mut self) -> Result<(), Fault> {
+        if self.state == State::Header && self.carry.is_empty() {
+            self.state = State::Between;
+        }
+        self.finish()
+    }
+
     /// Where a stream has ended, let another follow.
     pub fn begin_again(&mut self) {
         if self.state == State::Done {

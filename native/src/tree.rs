@@ -1,6 +1,6 @@
 //! A table's b-tree, built bottom up from rows in rowid order (fileformat2.html, section 1.6).
 
-use crate::pages::{unfit, Pages, Writer};
+use crate::pages::{unfit, Pages, Run, Writer};
 use crate::record::push_varint;
 use crate::value::Fault;
 use crate::walk::{local_size, INTERIOR_HEAD, LEAF_HEAD, LONGEST, TABLE_INTERIOR, TABLE_LEAF};
@@ -71,13 +71,32 @@ impl Level {
 #[derive(Debug)]
 pub struct Tree {
     writer: Writer,
-    root: u32,
+    /// None for a part of a table, whose leaves another tree takes.
+    root: Option<u32>,
     leaf: Page,
     interior: Page,
     levels: Vec<Level>,
+    first: Option<i64>,
     last: Option<i64>,
     cell: Vec<u8>,
     pub rows: u64,
+}
+
+/// The leaves of a part of a table, all of them written, with no page above them. Dropped, their pages are free.
+#[derive(Debug)]
+pub struct Leaves {
+    pages: Arc<Pages>,
+    children: Vec<Child>,
+    /// The smallest rowid; None where there are no rows.
+    pub first: Option<i64>,
+    rows: u64,
+    runs: Vec<Run>,
+}
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.pages.give(std::mem::take(&mut self.runs).into_iter().rev());
+    }
 }
 
 /// A tree half built, all of whose pages are written: what is left to know of it.
@@ -101,23 +120,29 @@ impl Tree {
         if root < 2 || page[0] != TABLE_LEAF || page[3..5] != [0, 0] {
             return unfit(format!("page {root} is no empty table"));
         }
-        let (size, usable) = (pages.page_size, pages.usable);
         let mut levels = Vec::new();
         for children in stem.levels {
             let mut level = Level::default();
             children.into_iter().for_each(|child| level.push(child));
             levels.push(level);
         }
-        Ok(Self {
+        Ok(Self { root: Some(root), levels, last: stem.last, rows: stem.rows, ..Self::part(pages) })
+    }
+
+    /// Begin with a part of a table.
+    pub fn part(pages: Arc<Pages>) -> Self {
+        let (size, usable) = (pages.page_size, pages.usable);
+        Self {
             writer: Writer::new(pages),
-            root,
+            root: None,
             leaf: Page::new(size, usable, LEAF_HEAD),
             interior: Page::new(size, usable, INTERIOR_HEAD),
-            levels,
-            last: stem.last,
+            levels: Vec::new(),
+            first: None,
+            last: None,
             cell: Vec::new(),
-            rows: stem.rows,
-        })
+            rows: 0,
+        }
     }
 
     /// Write all that came so far; what to go on from.
@@ -125,9 +150,46 @@ impl Tree {
         if self.leaf.cells > 0 {
             self.flush_leaf()?;
         }
-        self.writer.flush()?;
+        self.writer.keep()?;
         let levels = self.levels.iter().map(|level| level.children.clone()).collect();
         Ok(Stem { levels, last: self.last, rows: self.rows })
+    }
+
+    /// The leaves of a part, all of its rows having come.
+    pub fn leaves(&mut self) -> Result<Leaves, Fault> {
+        if self.leaf.cells > 0 {
+            self.flush_leaf()?;
+        }
+        let children = self.levels.pop().unwrap_or_default().children;
+        let pages = Arc::clone(&self.writer.pages);
+        Ok(Leaves { pages, children, first: self.first, rows: self.rows, runs: self.writer.leave()? })
+    }
+
+    /// Put the leaves of a part after all rows that came so far.
+    pub fn join(&mut self, mut leaves: Leaves) -> Result<(), Fault> {
+        if leaves.first.is_some_and(|first| !self.in_order(first)) {
+            return Err(Fault::Disordered);
+        }
+        if self.leaf.cells > 0 {
+            self.flush_leaf()?;
+        }
+        self.writer.adopt(std::mem::take(&mut leaves.runs));
+        self.rows += leaves.rows;
+        for child in std::mem::take(&mut leaves.children) {
+            self.last = Some(child.1);
+            self.adopt(0, child)?;
+        }
+        Ok(())
+    }
+
+    /// Give all pages back, when no record names them any more; the table stays empty.
+    pub fn abandon(&mut self) {
+        self.writer.abandon();
+    }
+
+    /// The largest rowid so far.
+    pub fn last(&self) -> Option<i64> {
+        self.last
     }
 
     /// Whether a row of this rowid may come next.
@@ -154,25 +216,27 @@ impl Tree {
             self.flush_leaf()?;
         }
         self.leaf.add(&self.cell);
+        self.first.get_or_insert(rowid);
         self.last = Some(rowid);
         self.rows += 1;
         Ok(())
     }
 
     /// Write what is left, the root last, and then the file's header. What was there before stays as it was until then.
-    pub fn finish(mut self) -> Result<u64, Fault> {
+    pub fn finish(&mut self) -> Result<u64, Fault> {
+        let Some(root) = self.root else { return unfit("a part of a table has no root") };
         if self.leaf.cells > 0 && !self.levels.is_empty() {
             self.flush_leaf()?;
         }
         let Some(lowest) = self.levels.first() else {
-            self.writer.commit(self.root, self.leaf.close(TABLE_LEAF, 0))?;
+            self.writer.commit(root, self.leaf.close(TABLE_LEAF, 0))?;
             return Ok(self.rows);
         };
         if let ([only], 1) = (lowest.children.as_slice(), self.levels.len()) {
             // A leaf alone was written for a stem, and a parent needs two.
             self.writer.flush()?;
             let pages = Arc::clone(&self.writer.pages);
-            self.writer.commit(self.root, &pages.read(only.0)?)?;
+            self.writer.commit(root, &pages.read(only.0)?)?;
             pages.give([(only.0, only.0 + 1)]);
             return Ok(self.rows);
         }
@@ -186,7 +250,7 @@ impl Tree {
         }
         let children = std::mem::take(&mut self.levels[at].children);
         let bytes = fill(&mut self.interior, &children);
-        self.writer.commit(self.root, bytes)?;
+        self.writer.commit(root, bytes)?;
         Ok(self.rows)
     }
 
@@ -203,6 +267,9 @@ impl Tree {
             self.levels.push(Level::default());
         }
         self.levels[at].push(child);
+        if self.root.is_none() {
+            return Ok(());
+        }
         let room = self.writer.pages.usable - INTERIOR_HEAD;
         // Only when there is certainly more than a page: counting each time would cost.
         while self.levels[at].size > room + 3 * LARGEST_CELL {

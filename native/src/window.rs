@@ -34,12 +34,45 @@ impl Window {
     }
 
     /// Let go of the smaller half of the rows, or of all, in order.
-    pub fn release<E>(&mut self, all: bool, mut each: impl FnMut(i64, &[u8]) -> Result<(), E>) -> Result<(), E> {
+    pub fn release<E>(&mut self, all: bool, each: impl FnMut(i64, &[u8]) -> Result<(), E>) -> Result<(), E> {
+        self.sort();
+        let count = if all { self.rows.len() } else { self.rows.len().div_ceil(2) };
+        self.let_go(count, each)
+    }
+
+    /// Let go of the rows from the smallest one on, in order, as long as they are so.
+    pub fn release_while<E>(
+        &mut self,
+        so: impl Fn(i64) -> bool,
+        each: impl FnMut(i64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.sort();
+        let count = self.rows.partition_point(|row| so(row.rowid));
+        if count == 0 {
+            return Ok(());
+        }
+        self.let_go(count, each)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Take no more memory than what it holds.
+    pub fn shrink(&mut self) {
+        self.spare = Vec::new();
+        self.records.shrink_to_fit();
+        self.rows.shrink_to_fit();
+    }
+
+    fn sort(&mut self) {
         if self.disordered {
             self.rows.sort_by_key(|row| row.rowid);
             self.disordered = false;
         }
-        let count = if all { self.rows.len() } else { self.rows.len().div_ceil(2) };
+    }
+
+    fn let_go<E>(&mut self, count: usize, mut each: impl FnMut(i64, &[u8]) -> Result<(), E>) -> Result<(), E> {
         for row in self.rows.drain(..count) {
             each(row.rowid, &self.records[row.from..row.to])?;
         }

@@ -71,7 +71,7 @@ def migrate(
         show_plan: shown the plan before a byte is copied.
         notice: told what a person should know at once.
         restart: throw away what an interrupted move has left; without, go on with it.
-        jobs: how many tables to copy at the same time.
+        jobs: how many connections copy at the same time.
         triggers: make the triggers; a file that still follows its source gets them when it no longer does.
         before_seal: what else is to stand in the file, written when all else does.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from liteshift.errors import UsageError
 
-BUILD = 2
+BUILD = 3
 """What the core must say that it is: raised, on both sides, with every change to what Python calls."""
 
 

@@ -56,3 +56,12 @@ def test_memory_does_not_grow_with_the_table(database: str, tmp_path: Path, road
         verifies.append(peak(database, tmp_path, road, "verify", name))
     for small, large in (moves, verifies):
         assert large < small + _MOST_MORE and large < 300 << 10
+
+
+@pytest.mark.skipif(native.CORE is None, reason="the native core is not installed")
+def test_memory_of_a_table_that_comes_in_parts(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE t (id int PRIMARY KEY, a text)")
+        connection.execute("ALTER TABLE t ALTER a SET STORAGE PLAIN")
+        connection.execute("INSERT INTO t SELECT g, repeat(md5(g::text), 60) FROM generate_series(1, 70000) g")
+    assert peak(database, tmp_path, "1", "migrate", "--jobs", "4", "large.db") < 300 << 10

@@ -67,6 +67,24 @@ def test_a_move_prints_what_it_did(shop: str, tmp_path: Path) -> None:
     assert (tmp_path / "shop.db").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("jobs", ["2", "4"])
+def test_a_move_over_several_connections(shop: str, tmp_path: Path, jobs: str) -> None:
+    fill(
+        shop,
+        "CREATE TABLE big (id int PRIMARY KEY, t text)",
+        "ALTER TABLE big ALTER t SET STORAGE PLAIN",
+        "INSERT INTO big SELECT g, repeat('x', 3500) || g FROM generate_series(1, 20000) g",
+    )
+    done = run("migrate", "--accept-losses", "--jobs", jobs, "app.db", source=shop, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert run("verify", "app.db", source=shop, folder=tmp_path).returncode == 0
+    with closing(connect(tmp_path / "app.db", read_only=True)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("SELECT count(*), sum(id), min(length(t)) FROM big").fetchone() == (
+            20_000, 200_010_000, 3501,
+        )  # fmt: skip
+
+
 def test_losses_end_in_3_with_the_file_in_place(shop: str, tmp_path: Path) -> None:
     done = run("migrate", "shop.db", source=shop, folder=tmp_path)
     assert done.returncode == 3

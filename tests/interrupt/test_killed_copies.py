@@ -64,10 +64,10 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "liteshift", *arguments]
 
 
-def killed_at(source: str, folder: Path, when: Callable[[Line], bool], **more: str) -> None:
+def killed_at(source: str, folder: Path, when: Callable[[Line], bool], *options: str, **more: str) -> None:
     """Begin a move, and kill it as soon as it tells this."""
     with subprocess.Popen(
-        command("migrate", "--json", "--accept-losses", "app.db"),
+        command("migrate", "--json", "--accept-losses", *options, "app.db"),
         cwd=folder, env=environment(source, **more), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
@@ -85,11 +85,11 @@ def record(folder: Path) -> dict[str, Any]:
     return found
 
 
-def gone_on(source: str, folder: Path, **more: str) -> dict[str, Any]:
+def gone_on(source: str, folder: Path, *options: str, **more: str) -> dict[str, Any]:
     """Run the same command to its end; its report."""
     done = subprocess.run(
-        command("migrate", "--json", "--accept-losses", "app.db"), cwd=folder, env=environment(source, **more),
-        capture_output=True, text=True, check=False,
+        command("migrate", "--json", "--accept-losses", *options, "app.db"),
+        cwd=folder, env=environment(source, **more), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -140,19 +140,49 @@ def test_without_the_native_core(source: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("jobs", [("1", "1"), ("3", "3"), ("2", "1"), ("1", "4")], ids=" then ".join)
 @pytest.mark.skipif(native.CORE is None, reason="the native core is not installed")
-def test_a_killed_move_goes_on_within_a_table(large: str, tmp_path: Path) -> None:
+def test_a_killed_move_goes_on_within_a_table(large: str, tmp_path: Path, jobs: tuple[str, str]) -> None:
     with subprocess.Popen(
-        command("migrate", "--accept-losses", "app.db"), cwd=tmp_path, env=environment(large), stdout=subprocess.DEVNULL
+        command("migrate", "--accept-losses", "--jobs", jobs[0], "app.db"),
+        cwd=tmp_path,
+        env=environment(large),
+        stdout=subprocess.DEVNULL,
     ) as process:
         while "b_large" not in record(tmp_path) and process.poll() is None:
             pass
         process.kill()
     left = record(tmp_path)["b_large"]["kept"]
-    report = gone_on(large, tmp_path)
+    report = gone_on(large, tmp_path, "--jobs", jobs[1])
     (item,) = [item for item in report["copied"] if item["target"] == "b_large"]
     assert 0 < left["rows"] <= item["kept"] and item["rows"] == 350_000
     assert left["whole"] or item["kept"] < 350_000
+
+
+@pytest.fixture(scope="module")
+def wide(_servers: dict[str, Any]) -> Iterator[str]:
+    """Its large table is large enough to be copied in parts."""
+    name = f"liteshift_killed_wide_{os.getpid()}"
+    for url in made(_servers["16"], name, 1):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ALTER TABLE b_large ALTER t SET STORAGE PLAIN")
+            connection.execute(
+                "INSERT INTO b_large SELECT g, repeat('x', 2500) || g, g % 1000 FROM generate_series(2, 36000) g"
+            )
+            connection.execute("ANALYZE")
+        yield url
+
+
+@pytest.mark.skipif(native.CORE is None, reason="the native core is not installed")
+@pytest.mark.parametrize("jobs", [("2", "2"), ("4", "1")], ids=" then ".join)
+def test_killed_in_the_midst_of_a_table_that_comes_in_parts(wide: str, tmp_path: Path, jobs: tuple[str, str]) -> None:
+    def half_way(line: Line) -> bool:
+        return passing("copy", "b_large")(line) and bool(line["done"])
+
+    killed_at(wide, tmp_path, half_way, "--jobs", jobs[0])
+    report = gone_on(wide, tmp_path, "--jobs", jobs[1])
+    (item,) = [item for item in report["copied"] if item["target"] == "b_large"]
+    assert (item["rows"], item["road"]) == (36_000, "native")
 
 
 @pytest.mark.soak

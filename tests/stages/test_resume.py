@@ -77,7 +77,7 @@ def stopped_at(stage: str, subject: str, at: int = 0, error: type[BaseException]
 @pytest.fixture(params=ROADS)
 def road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr("liteshift.postgres.ranges.BYTES", 1 << 18)
-    monkeypatch.setattr("liteshift.stages.build._KEEP_EVERY", 1 << 18)
+    monkeypatch.setattr("liteshift.stages.stream.KEEP_EVERY", 1 << 18)
     if not request.param:
         monkeypatch.setattr(native, "CORE", None)
     return "native" if request.param else "python"

@@ -1,6 +1,7 @@
 """liteshift, by its own stages.
 
 copy: the rows into a new file; no indexes, no checks.
+jobs: the same over two connections, each with parts of the table.
 migrate: the whole command's work, up to the file in its place.
 verify: every row of a file that is there against its source.
 """
@@ -34,17 +35,22 @@ def _refuse(reject: Reject) -> None:
     raise AssertionError(f"a row was rejected: {reject}")
 
 
-def copy(table: str, target: Path) -> dict[str, Any]:
+def copy(table: str, target: Path, jobs: int = 1) -> dict[str, Any]:
     """The rows; how long the plan and the rows took, and who stored them."""
     started = time.monotonic()
     with PostgresSource("").snapshot() as snapshot:
         plan = prepare(snapshot, _chosen(table))
         planned = time.monotonic()
         with SqliteTarget(target).staging(overwrite=False) as staging:
-            (copied,) = copy_rows(snapshot, plan, staging, silent, _refuse)
+            (copied,) = copy_rows(snapshot, plan, staging, silent, _refuse, jobs=jobs)
             staging.close()
             staging.publish()
     return {"parts": {"plan": planned - started, "copy": copied.seconds}, "road": copied.road}
+
+
+def in_parts(table: str, target: Path) -> dict[str, Any]:
+    """The same over two connections."""
+    return copy(table, target, jobs=2)
 
 
 def migrate(table: str, target: Path) -> dict[str, Any]:
@@ -69,4 +75,4 @@ def verify(table: str, target: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    span.run({"copy": copy, "migrate": migrate, "verify": verify}[sys.argv[1]])
+    span.run({"copy": copy, "jobs": in_parts, "migrate": migrate, "verify": verify}[sys.argv[1]])

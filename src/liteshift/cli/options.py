@@ -106,7 +106,8 @@ def copy_options(command: Command) -> Command:
         default=1,
         show_default=True,
         envvar="LITESHIFT_JOBS",
-        help="Copy so many tables at the same time; it pays where both machines have cores to spare.",
+        help="Copy over so many connections at the same time, a big table in parts; it pays where both machines have"
+        " cores to spare.",
     )
     restart = click.option("--restart", is_flag=True, help="Throw away what an interrupted move has left.")
     return jobs(rate_option(restart(command)))

@@ -2,7 +2,7 @@
 
 from liteshift.ends.rows import Digest, Reading, Repairing, Rows
 from liteshift.ends.source import Range, Snapshot, Source, Survey
-from liteshift.ends.staging import Builder, Building, Kept, Staging, Task, Unbuildable, Unbuilt
+from liteshift.ends.staging import Builder, Building, Kept, Part, Staging, Task, Unbuildable, Unbuilt
 from liteshift.ends.target import Target
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Building",
     "Digest",
     "Kept",
+    "Part",
     "Range",
     "Reading",
     "Repairing",

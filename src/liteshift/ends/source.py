@@ -53,12 +53,15 @@ class Snapshot(Protocol):
         """Keep the tables' shape until the snapshot ends; readers and writers go on."""
         ...
 
-    def ranges(self, table: Name, *, with_children: bool, keyed: bool, after: str = "") -> Sequence[Range] | None:
+    def ranges(
+        self, table: Name, *, with_children: bool, keyed: bool, after: str = "", jobs: int = 1
+    ) -> Sequence[Range] | None:
         """A table in parts, each worth a while, in the order in which its rows come without `order`.
 
         Args:
             keyed: it has an integer key, in whose order its rows are hoped for.
             after: only what comes after the range of this name, which an earlier snapshot may have given.
+            jobs: how many will read it at the same time; the more, the smaller the ranges, within reason.
 
         Returns:
             None where that range can't be found again.

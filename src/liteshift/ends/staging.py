@@ -69,6 +69,34 @@ class Task:
     tables: tuple[str, ...] = ()
 
 
+class Part(Protocol):
+    """Makes the pages of a part of a table; each may be in a thread of its own."""
+
+    def feed(self, piece: bytes) -> int:
+        """As `Builder.feed`, with the rows of the part."""
+        ...
+
+    def end(self) -> int:
+        """All its rows have come; how many.
+
+        Raises:
+            Unbuildable: it can't be done.
+        """
+        ...
+
+    def join(self) -> None:
+        """When it has ended: put it after all that its builder has so far; in the order of the parts' numbers.
+
+        Raises:
+            Unbuildable: it can't be done; this says so, or a later call of the builder's.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Let others have its pages; once it is joined, this does nothing."""
+        ...
+
+
 class Builder(Protocol):
     """Fills one empty table by making its pages; after an error it can only be abandoned."""
 
@@ -77,6 +105,14 @@ class Builder(Protocol):
 
         Raises:
             Unbuildable: it can't be done.
+        """
+        ...
+
+    def part(self, number: int) -> Part:
+        """Begin with a part of the table, of any thread's.
+
+        Args:
+            number: its place among those that will be joined, from 0.
         """
         ...
 

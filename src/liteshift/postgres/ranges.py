@@ -16,6 +16,7 @@ from liteshift.ends import Range
 BYTES = 64 << 20
 """A range's size on the source's disk, TOAST included."""
 
+_EACH = 4  # ranges for each of several connections
 _TID_RANGE_SCAN = 140000  # before that, a range would cost a scan of the whole table
 
 # A role may read a partition through its root alone, and a policy of its own would hide rows.
@@ -46,15 +47,16 @@ class Pages:
 
 
 def ranges(
-    connection: psycopg.Connection[Any], table: Name, *, with_children: bool, keyed: bool, after: str
+    connection: psycopg.Connection[Any], table: Name, *, with_children: bool, keyed: bool, after: str, jobs: int
 ) -> Sequence[Range] | None:
     """See `liteshift.ends.Snapshot.ranges`."""
     if after == "" and _whole(connection, with_children, keyed):
         return [Range()]
     heaps = connection.execute(_HEAPS, (with_children, table.schema, table.name)).fetchall()
     fit = bool(heaps) and all(heap[4] for heap in heaps)
+    size = sum(size for _, _, _, size, _ in heaps)
     if after == "":
-        if not fit or sum(size for _, _, _, size, _ in heaps) < 2 * BYTES:
+        if not fit or size < (2 * BYTES if jobs == 1 else BYTES):
             return [Range()]
         first = None
     else:
@@ -62,7 +64,7 @@ def ranges(
         first = (Name(schema, name), end)
         if not fit or first[0] not in [Name(*heap[:2]) for heap in heaps]:
             return None
-    return list(_cut(heaps, first))
+    return list(_cut(heaps, first, BYTES if jobs == 1 else _shared(size, jobs)))
 
 
 def _whole(connection: psycopg.Connection[Any], with_children: bool, keyed: bool) -> bool:
@@ -70,14 +72,19 @@ def _whole(connection: psycopg.Connection[Any], with_children: bool, keyed: bool
     return connection.info.server_version < _TID_RANGE_SCAN or (with_children and keyed)
 
 
-def _cut(heaps: Sequence[tuple[Any, ...]], first: tuple[Name, int | None] | None) -> Iterator[Range]:
+def _shared(size: int, jobs: int) -> int:
+    """So small that all have about as much to do, and so large that each is worth a COPY."""
+    return max(BYTES // 4, min(BYTES, size // (_EACH * jobs)))
+
+
+def _cut(heaps: Sequence[tuple[Any, ...]], first: tuple[Name, int | None] | None, worth: int) -> Iterator[Range]:
     for schema, name, blocks, size, _ in heaps:
         heap, start = Name(schema, name), 0
         if first is not None:
             if heap < first[0] or (heap == first[0] and first[1] is None):
                 continue
             start = first[1] or 0 if heap == first[0] else 0
-        step = max(1, blocks * BYTES // max(size, 1))
+        step = max(1, blocks * worth // max(size, 1))
         while start + 2 * step <= blocks:
             yield _range(Pages(heap, start, start + step))
             start += step

@@ -130,9 +130,11 @@ class PostgresSnapshot:
                 f"{listed} was rewritten or emptied by somebody else in this very moment", hint="Run the command again."
             )
 
-    def ranges(self, table: Name, *, with_children: bool, keyed: bool, after: str = "") -> Sequence[Range] | None:
+    def ranges(
+        self, table: Name, *, with_children: bool, keyed: bool, after: str = "", jobs: int = 1
+    ) -> Sequence[Range] | None:
         """A table in parts, each worth a while; see `postgres.ranges`."""
-        return ranges(self._connection, table, with_children=with_children, keyed=keyed, after=after)
+        return ranges(self._connection, table, with_children=with_children, keyed=keyed, after=after, jobs=jobs)
 
     def lines(
         self, table: Name, columns: Sequence[str], *, with_children: bool, within: Range | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,8 @@ from liteshift.sqlite.library import dbapi
 from liteshift.value import Value
 
 _ROAD = "native"
+_ROOM = 1 << 24
+"""How many rows a part of a table may have, where rows are only numbered; the heap's ranges have fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +96,34 @@ class PageBuilding:
         columns = [decoder(form, core.knows) for form in site.forms]
         with _told(self._half):
             builder = self._pages.table(site.root, columns, site.key, mark)
-        return PageBuilder(self, self._half, table, builder, resumed=mark is not None)
+            highest = core.marked(mark)[2] if mark is not None else None
+
+        def part(number: int) -> PagePart:
+            with _told(self._half):
+                built = self._pages.part(columns, site.key, (highest or 0) + number * _ROOM)
+            return PagePart(self._half, builder, built)
+
+        return PageBuilder(self, self._half, table, builder, part, resumed=mark is not None)
 
 
 class PageBuilder:
     """See `liteshift.ends.Builder`."""
 
-    def __init__(self, building: PageBuilding, half: Halfway, table: str, builder: Any, *, resumed: bool) -> None:
+    def __init__(
+        self,
+        building: PageBuilding,
+        half: Halfway,
+        table: str,
+        builder: Any,
+        part: Callable[[int], PagePart],
+        *,
+        resumed: bool,
+    ) -> None:
         self._building = building
         self._half = half
         self._table = table
         self._builder = builder
+        self._part = part
         self._resumed = resumed
         self._done = False
 
@@ -112,6 +131,10 @@ class PageBuilder:
         """Take the next piece; how many rows have come."""
         with _told(self._half):
             return int(self._builder.feed(piece))
+
+    def part(self, number: int) -> PagePart:
+        """Begin with a part of the table."""
+        return self._part(number)
 
     def keep(self, after: str, *, in_order: bool) -> None:
         """Let a later run go on from here."""
@@ -134,9 +157,38 @@ class PageBuilder:
         """Leave the table empty."""
         if not self._done:
             self._done = True
+            # First of all no record names its pages any more, for others may write them then.
+            self._half.note(self._table, None)
             self._builder.abandon()
             self._building.forsaken |= self._resumed
-            self._half.note(self._table, None)
+
+
+class PagePart:
+    """See `liteshift.ends.Part`."""
+
+    def __init__(self, half: Halfway, whole: Any, built: Any) -> None:
+        self._half = half
+        self._whole = whole
+        self._built = built
+
+    def feed(self, piece: bytes) -> int:
+        """Take the next piece; how many rows of the part have come."""
+        with _told(self._half):
+            return int(self._built.feed(piece))
+
+    def end(self) -> int:
+        """All its rows have come; how many."""
+        with _told(self._half):
+            return int(self._built.end())
+
+    def join(self) -> None:
+        """Put it after all that came so far of its table."""
+        with _told(self._half):
+            self._whole.join(self._built)
+
+    def abandon(self) -> None:
+        """Let others have its pages; once it is joined, this does nothing."""
+        self._built.abandon()
 
 
 @contextmanager

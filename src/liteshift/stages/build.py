@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing, contextmanager
-from queue import SimpleQueue
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 
-from liteshift.codec.copy_binary import wire
 from liteshift.ends import Builder, Building, Kept, Range, Snapshot, Staging, Unbuildable, Unbuilt
-from liteshift.plan import ColumnPlan, TablePlan
+from liteshift.plan import TablePlan
 from liteshift.progress import Progress, Step
 from liteshift.reports import CopiedTable
+from liteshift.stages import stream
+from liteshift.stages.at_once import Work, at_once
+from liteshift.stages.split import Split
+from liteshift.stages.stream import Stream, stored
 
-_KEEP_EVERY = 64 << 20  # bytes of rows that come in their key's order
-_LOOK = 0.2  # seconds
-
-
-def stored(table: TablePlan) -> Sequence[ColumnPlan]:
-    """The columns that are copied; SQLite computes the others."""
-    return [column for column in table.columns if not column.generated]
+_AHEAD = 2  # parts of a split table for each connection
 
 
 def can_build(staging: Staging, table: TablePlan) -> bool:
@@ -36,75 +31,75 @@ def build_tables(
     """Build these tables, which can be built; those that turn out not to be are left out, and empty.
 
     Args:
-        jobs: how many at the same time, each on a connection of its own.
+        jobs: how many connections copy at the same time, each a table, or a part of a big one.
     """
     if not tables:
         return {}
-    copied = dict[str, CopiedTable]()
     forms = {table.target: [column.form for column in stored(table)] for table in tables}
     with staging.building(forms) as building:
-        had = {name: kept.rows for name, kept in staging.kept.items()}
-
-        def one(snapshot: Snapshot, table: TablePlan, progress: Progress) -> None:
-            started = time.monotonic()
-            rows = _build(snapshot, table, building, staging.kept.get(table.target), progress)
-            if rows is not None:
-                kept = had.get(table.target, 0)
-                name, seconds = str(table.source), time.monotonic() - started
-                copied[table.target] = CopiedTable(name, table.target, rows, 0, seconds, "native", kept)
-
-        if jobs == 1 or len(tables) == 1:
+        tasks = _Tasks(building, dict(staging.kept))
+        if jobs == 1:
             for table in tables:
-                one(snapshot, table, progress)
+                tasks.whole(table, snapshot, progress)
         else:
-            _at_once(snapshot, tables, one, progress, min(jobs, len(tables)))
-    return copied
+            largest_first = sorted(tables, key=lambda table: -table.bytes)
+            works = [work for table in largest_first for work in tasks.works(table, snapshot, jobs)]
+            if len(works) == 1:
+                works[0](snapshot, progress)
+            else:
+                at_once(snapshot, works, progress, min(jobs, len(works)))
+    return tasks.copied
 
 
-class _Stopped(Exception):
-    pass
+class _Tasks:
+    """What is to be done, and what is.
 
+    Attributes:
+        copied: the tables that are built.
+    """
 
-def _at_once(
-    snapshot: Snapshot,
-    tables: Sequence[TablePlan],
-    one: Callable[[Snapshot, TablePlan, Progress], None],
-    progress: Progress,
-    jobs: int,
-) -> None:
-    """Do it with each table, the largest first, in threads of their own."""
-    stop, steps = threading.Event(), SimpleQueue[Step]()
+    def __init__(self, building: Building, kept: Mapping[str, Kept]) -> None:
+        self.copied = dict[str, CopiedTable]()
+        self._building = building
+        self._kept = kept
 
-    def tell(step: Step) -> None:
-        if stop.is_set():
-            raise _Stopped
-        steps.put(step)
-
-    with ExitStack() as stack:
-        snapshots = SimpleQueue[Snapshot]()
-        for _ in range(jobs):
-            snapshots.put(stack.enter_context(snapshot.another()))
-
-        def work(table: TablePlan) -> None:
-            own = snapshots.get()
-            try:
-                one(own, table, tell)
-            finally:
-                snapshots.put(own)
-
-        pool = stack.enter_context(ThreadPoolExecutor(jobs))
+    def works(self, table: TablePlan, snapshot: Snapshot, jobs: int) -> list[Work]:
+        """A table as work for so many connections: a big one in parts."""
+        whole: list[Work] = [partial(self.whole, table)]
+        kept = self._kept.get(table.target)
+        if kept is not None and kept.above is not None:
+            return whole
+        ranges = Stream(snapshot, table).ranges(kept.after if kept else "", jobs)
+        if ranges is None or len(ranges) == 1:
+            return whole
         try:
-            waiting = {pool.submit(work, table) for table in sorted(tables, key=lambda table: -table.bytes)}
-            while waiting:
-                done, waiting = wait(waiting, timeout=_LOOK, return_when=FIRST_COMPLETED)
-                while not steps.empty():
-                    progress(steps.get())
-                for job in done:
-                    job.result()
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+            builder = self._building.builder(table.target)
+        except Unbuildable:
+            return whole  # which finds out the same
+        split = Split(table, ranges, builder, kept.rows if kept else 0, _AHEAD * jobs)
+        return [partial(self._part, split, table, number) for number in range(len(ranges))]
+
+    def whole(self, table: TablePlan, snapshot: Snapshot, progress: Progress) -> None:
+        """Build a table over one connection."""
+        started = time.monotonic()
+        rows = _build(snapshot, table, self._building, self._kept.get(table.target), progress)
+        self._done(table, rows, started)
+
+    def _part(self, split: Split, table: TablePlan, number: int, snapshot: Snapshot, progress: Progress) -> None:
+        if not split.copy(number, snapshot, progress):
+            return
+        try:
+            rows: int | None = split.end(progress)
+        except Unbuildable as error:
+            disordered = error.why is Unbuilt.DISORDERED
+            rows = _build(snapshot, table, self._building, None, progress) if disordered else None
+        self._done(table, rows, split.started)
+
+    def _done(self, table: TablePlan, rows: int | None, started: float) -> None:
+        if rows is not None:
+            kept = self._kept.get(table.target)
+            seconds, had = time.monotonic() - started, kept.rows if kept else 0
+            self.copied[table.target] = CopiedTable(str(table.source), table.target, rows, 0, seconds, "native", had)
 
 
 def _build(
@@ -115,10 +110,10 @@ def _build(
     try:
         if kept is not None and kept.above is not None:
             return copy.by_key(kept.above)
-        ranges = copy.ranges(kept.after if kept else "")
+        ranges = copy.stream.ranges(kept.after if kept else "")
         if ranges is None:
             building.builder(table.target).abandon()
-            ranges = copy.ranges("")
+            ranges = copy.stream.ranges("")
         try:
             return copy.by_ranges(ranges or [Range()])
         except Unbuildable as error:
@@ -133,25 +128,16 @@ class _Copy:
     """One table on its way."""
 
     def __init__(self, snapshot: Snapshot, table: TablePlan, building: Building, progress: Progress) -> None:
-        self._snapshot = snapshot
+        self.stream = Stream(snapshot, table)
         self._table = table
         self._building = building
         self._progress = progress
-        self._columns = [(column.source, wire(column.form, column.source_type)) for column in stored(table)]
-        self._key = [column for column in stored(table) if column.target in table.key]
-
-    def ranges(self, after: str) -> Sequence[Range] | None:
-        """Its parts, in the order in which they must come."""
-        keyed = [column.form for column in self._key] == ["integer"]
-        return self._snapshot.ranges(
-            self._table.source, with_children=self._table.partitioned, keyed=keyed, after=after
-        )
 
     def by_ranges(self, ranges: Sequence[Range]) -> int:
-        """Copy it as the heap has it, which costs the source least."""
+        """Copy it as the heap has it."""
         with self._builder() as builder:
             for number, one in enumerate(ranges, start=1):
-                with closing(self._pieces(within=one)) as pieces:
+                with closing(self.stream.within(one)) as pieces:
                     for piece in pieces:
                         self._tell(builder.feed(piece))
                 if number < len(ranges):
@@ -160,12 +146,12 @@ class _Copy:
 
     def by_key(self, above: int | None) -> int:
         """Copy it in its key's order."""
-        order, size = [column.source for column in self._key], 0
-        with self._builder() as builder, closing(self._pieces(order=order, above=above)) as pieces:
+        size = 0
+        with self._builder() as builder, closing(self.stream.by_key(above)) as pieces:
             for piece in pieces:
                 self._tell(builder.feed(piece))
                 size += len(piece)
-                if size > _KEEP_EVERY:
+                if size > stream.KEEP_EVERY:
                     builder.keep("", in_order=True)
                     size = 0
             return self._told(builder.finish())
@@ -179,14 +165,6 @@ class _Copy:
         except Unbuildable:
             builder.abandon()
             raise
-
-    def _pieces(
-        self, *, within: Range | None = None, order: Sequence[str] = (), above: int | None = None
-    ) -> Generator[bytes, None, int]:
-        table = self._table
-        return self._snapshot.binary(
-            table.source, self._columns, with_children=table.partitioned, within=within, order=order, above=above
-        )
 
     def _tell(self, rows: int) -> None:
         total = self._table.rows if self._table.rows >= 0 else None

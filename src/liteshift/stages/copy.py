@@ -12,7 +12,8 @@ from liteshift.errors import LiteshiftError, NotFit
 from liteshift.plan import Plan, TablePlan
 from liteshift.progress import Progress, Step
 from liteshift.reports import CopiedTable, Reject
-from liteshift.stages.build import build_tables, can_build, stored
+from liteshift.stages.build import build_tables, can_build
+from liteshift.stages.stream import stored
 from liteshift.value import Value
 
 _TELL_EVERY = 2000  # rows
@@ -35,7 +36,7 @@ def copy_rows(
         staging: an empty file, or one that an earlier run has begun.
         progress: told about rows as they come.
         reject: told about each row that can't be carried; the copy goes on.
-        jobs: how many tables to copy at the same time; those that the native core can't build come one by one.
+        jobs: how many connections copy at the same time; tables that the native core can't build come one by one.
     """
     fresh = not staging.begun
     if fresh:
