@@ -39,6 +39,15 @@ _MODULES = {
 class Group(click.Group):
     """A group whose commands end in an exit code and a message, never in a traceback."""
 
+    def main(self, *arguments: Any, **more: Any) -> Any:
+        """Run what was typed, once it is clear that the native core is as it was asked for."""
+        try:
+            native.insist()
+        except LiteshiftError as error:
+            report_error(error)
+            sys.exit(error.exit_code)
+        return super().main(*arguments, **more)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names, in order."""
         return sorted(_MODULES)

@@ -41,6 +41,7 @@ def site(connection: dbapi.Connection, table: str, columns: Sequence[str], forms
     Its rows must be what SQLite itself would have stored: so its columns' affinities have to suit their forms.
     """
     if native.CORE is None:
+        native.insist()
         return None
     kind = connection.execute("SELECT type, wr, strict FROM pragma_table_list(?) WHERE schema = 'main'", (table,))
     described = kind.fetchone()

@@ -24,7 +24,10 @@ def equal_rows(snapshot: Snapshot, rows: Rows, table: TablePlan, tell: Callable[
         tell: told how many of the source's rows have come.
     """
     core = native.CORE
-    if core is None or not table.columns:
+    if core is None:
+        native.insist()
+        return None
+    if not table.columns:
         return None
     forms = [column.form for column in table.columns]
     digest = core.Digest([form if core.encodes(form) else codec(form).to_pg for form in forms])
