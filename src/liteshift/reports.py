@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from liteshift.plan import Plan, Severity
 
@@ -127,6 +127,7 @@ class MigrateReport:
         bytes: the size of the new file.
         orphans: rows whose parent was rejected, as foreign_key_check words them.
         seconds: how long each stage took.
+        shares: each stage's share of all that, up to 1.
     """
 
     source: str
@@ -139,6 +140,11 @@ class MigrateReport:
     orphans: tuple[str, ...]
     bytes: int
     seconds: dict[str, float]
+    shares: dict[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        whole = sum(self.seconds.values()) or 1.0
+        object.__setattr__(self, "shares", {stage: took / whole for stage, took in self.seconds.items()})
 
     @property
     def rows(self) -> int:

@@ -102,6 +102,8 @@ def test_json_lines(shop: str, tmp_path: Path) -> None:
         "public.customers": 1000,
         "public.orders": 5000,
     }
+    assert lines[-1]["shares"].keys() == lines[-1]["seconds"].keys() >= {"plan", "copy", "index", "check", "verify"}
+    assert sum(lines[-1]["shares"].values()) == pytest.approx(1)
     plan = json.loads(run("plan", "--json", source=shop, folder=tmp_path).stdout)
     assert [table["target"] for table in plan["tables"]] == ["customers", "orders"]
     assert plan["tables"][1]["columns"][3] == {

@@ -129,12 +129,10 @@ def _print_kept(out: Console, report: MigrateReport) -> None:
 
 def _print_parts(out: Console, report: MigrateReport) -> None:
     """How long each part took, and its share of all."""
-    whole = sum(report.seconds.values())
     parts = table("part", ">seconds", ">share")
     for stage, seconds in report.seconds.items():
-        share = f"{seconds / whole:.0%}" if whole else ""
-        parts.add_row(cell(_PARTS.get(stage, stage)), f"{seconds:.2f}", share)
-    parts.add_row(cell("all"), f"{whole:.2f}", "")
+        parts.add_row(cell(_PARTS.get(stage, stage)), f"{seconds:.2f}", f"{report.shares[stage]:.0%}")
+    parts.add_row(cell("all"), f"{sum(report.seconds.values()):.2f}", "")
     out.print(parts)
 
 
