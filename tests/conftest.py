@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
@@ -133,3 +134,24 @@ def contrib_database(debian_server: Server) -> Iterator[str]:
     name = f"liteshift_test_{os.getpid()}_{next(_numbers)}"
     yield debian_server.create_database(name)
     debian_server.drop_database(name)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a few megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(folder)]
+    try:
+        subprocess.run(words, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a small disk takes root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def make_room(folder: Path) -> None:
+    """Let such a disk be a large one."""
+    subprocess.run(["mount", "-o", "remount,size=200m", str(folder)], check=True)

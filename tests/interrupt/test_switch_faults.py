@@ -20,6 +20,7 @@ from liteshift.app.gate import Gate
 from liteshift.keeper import Keeper
 from liteshift.phases import Phase
 from liteshift.postgres.embedded import FAST, EmbeddedServer
+from tests.conftest import make_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,22 +144,6 @@ def test_a_worker_killed_while_it_holds_the_gate(database: str, tmp_path: Path) 
         assert "unfinished" not in tokens(walk.mover.file)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a few megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(folder)]
-    try:
-        subprocess.run(words, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("mounting a small disk takes root")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def fill(folder: Path) -> Path:
     """Leave no room on a disk; the file that takes it all."""
     with suppress(OSError), (folder / "filler").open("wb", buffering=0) as filler:
@@ -190,7 +175,7 @@ def test_a_disk_that_is_full(database: str, small_disk: Path, within_the_pause: 
         filler.unlink()
         with psycopg.connect(database) as source:
             source.execute("DELETE FROM loose WHERE length(what) > 100")
-        subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
+        make_room(small_disk)
         if walk.mover.has_ended():
             walk.mover.start()
         walk.mover.bring("cutover", Phase.REVERSING)

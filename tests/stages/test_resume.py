@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ import psycopg
 import pytest
 
 from liteshift import migration, native
-from liteshift.errors import Interrupted, LiteshiftError
+from liteshift.errors import Interrupted, LiteshiftError, NoSpace
 from liteshift.plan import Choices
 from liteshift.postgres.snapshot import PostgresSource
 from liteshift.progress import Progress, Step, silent
 from liteshift.reports import MigrateReport
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.target import SqliteTarget
+from tests.conftest import Server, make_room
 
 ROADS = [
     pytest.param(True, id="native", marks=pytest.mark.skipif(native.CORE is None, reason="there is no native core")),
@@ -236,6 +238,37 @@ def test_a_move_about_something_else_is_refused(database: str, tmp_path: Path) -
         )  # fmt: skip
     assert "--restart" in (refused.value.hint or "")
     assert resumed(database, tmp_path / "a.db") == ([], 1)
+
+
+def test_a_move_from_another_database_is_refused(server: Server, database: str, tmp_path: Path) -> None:
+    begun(database, tmp_path / "a.db")
+    name = f"liteshift_twin_{os.getpid()}"
+    twin = server.create_database(name)
+    try:
+        run(twin, "CREATE TABLE a (id int); INSERT INTO a VALUES (2); CREATE TABLE b (id int)")
+        with pytest.raises(LiteshiftError, match="about something else: database liteshift_test") as refused:
+            move(twin, tmp_path / "a.db")
+    finally:
+        server.drop_database(name)
+    assert "same source" in (refused.value.hint or "") and "--restart" in (refused.value.hint or "")
+    assert resumed(database, tmp_path / "a.db") == ([], 1)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.usefixtures("road")
+def test_a_move_goes_on_when_a_full_disk_has_room_again(
+    database: str, tmp_path: Path, small_disk: Path, jobs: int
+) -> None:
+    run(database, SCHEMA)
+    run(database, "INSERT INTO large SELECT g, repeat('v', 1000) || g, 1 FROM generate_series(8001, 16000) g")
+    with pytest.raises(NoSpace) as full:
+        move(database, small_disk / "a.db", jobs=jobs)
+    assert full.value.exit_code == 15 and "Make room on that disk" in (full.value.hint or "")
+    assert not (small_disk / "a.db").exists()
+    make_room(small_disk)
+    assert move(database, small_disk / "a.db", jobs=jobs).verdict.equal
+    move(database, tmp_path / "whole.db")
+    assert contents(small_disk / "a.db") == contents(tmp_path / "whole.db")
 
 
 def test_a_move_in_which_nothing_was_copied_leaves_nothing(database: str, tmp_path: Path) -> None:
