@@ -72,6 +72,7 @@ class VerifiedTable:
         rejected: source rows that can't be carried, and so are not missed.
         differences: the rows that differ; not more than were asked for.
         more: whether there are more of them.
+        partial: whether so many differ that not all were looked at one by one.
         road: who compared the rows: `native` where the native core found them equal, else `python`.
     """
 
@@ -84,6 +85,7 @@ class VerifiedTable:
     more: bool
     seconds: float
     road: str
+    partial: bool = False
 
     @property
     def equal(self) -> bool:

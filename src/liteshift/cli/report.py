@@ -159,7 +159,9 @@ def print_differences(out: Console, verdict: Verdict) -> None:
             out.print(cell(f"{found.kind}: {item.source} {key}", "red"))
             for name, (there, here) in found.columns.items():
                 out.print(cell(f"    {name}: {_value(there)} in PostgreSQL, {_value(here)} in SQLite"))
-        if item.more:
+        if item.partial:
+            out.print(cell(f"so many rows of {item.source} differ that only some of them were looked at", "red"))
+        elif item.more:
             out.print(cell(f"there are more in {item.source}; --limit shows more of them", "red"))
 
 

@@ -53,8 +53,8 @@ def _mend(
 ) -> CopiedTable:
     with staging.mending() as rows:
         comparison = Comparison(snapshot, rows, table, progress)
-        found = comparison.run(limit=10**9)
-        if not found.more and not found.rejected:
+        found = comparison.run(limit=0)
+        if not comparison.partial and not found.rejected:
             removed, written = write_differences(comparison, rows, table)
             return replace(item, rows=item.rows - removed + written, mended=removed + written)
     # Rejected rows are named again as well, or nobody would hear of those that the earlier run has named.

@@ -29,7 +29,8 @@ def repair(snapshot: Snapshot, target: Repairing, plan: Plan, progress: Progress
     repaired = []
     for table in plan.tables:
         comparison = Comparison(snapshot, target, table, progress)
-        if comparison.run(limit=10**9).more:
+        comparison.run(limit=0)
+        if comparison.partial:
             raise DifferencesFound(
                 f"too many rows of {table.target} differ to be repaired",
                 hint="Move the database again: liteshift migrate --overwrite SOURCE TARGET",

@@ -8,8 +8,8 @@ sums differ are rows looked at one by one.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from liteshift.codec.copy_text import decode, encode, fields
 from liteshift.codec.values import Codec, Unrepresentable, codec, lenient
@@ -18,17 +18,14 @@ from liteshift.plan import Plan, TablePlan
 from liteshift.progress import Progress, Step
 from liteshift.reports import Difference, Verdict, VerifiedTable
 from liteshift.stages.digest import equal_rows
+from liteshift.stages.held import BUCKETS, Held, Key, Line, bucket
 from liteshift.value import Value
 
-_BUCKETS = 1 << 14
-_MASK = _BUCKETS - 1
-_HOLD = 20_000  # rows looked at one by one, at the most, per side and table
-_HOLD_BYTES = 1 << 28
+_HOLD = 20_000  # rows looked at one by one, about at the most, per side and table
+_HOLD_BYTES = 32 << 20
 _TELL_EVERY = 5000  # rows
 
 _UNREADABLE = (ValueError, KeyError, TypeError, ArithmeticError, RecursionError)  # what a foreign value may lead to
-
-Line = bytes
 
 
 def verify(
@@ -57,13 +54,13 @@ class Sums:
 
     def __init__(self) -> None:
         self.count = 0
-        self.buckets = [0] * _BUCKETS
+        self.buckets = [0] * BUCKETS
 
     def add(self, line: Line) -> None:
         """Count a line in."""
         digest = hash(line)
         self.count += 1
-        self.buckets[digest & _MASK] += digest
+        self.buckets[bucket(line)] += digest
 
 
 class Comparison:
@@ -72,6 +69,7 @@ class Comparison:
     Attributes:
         missing: the lines of the source's rows that the target lacks, a changed row's among them; known after `run`.
         extra: the lines of the target's rows that the source lacks.
+        partial: whether more rows differ than these: not all could be looked at.
     """
 
     def __init__(
@@ -86,6 +84,7 @@ class Comparison:
         self._names = [column.source for column in table.columns]
         self.missing: list[Line] = []
         self.extra: list[Line] = []
+        self.partial = False
 
     def run(self, limit: int) -> VerifiedTable:
         """Compare; tell no more than so many differing rows."""
@@ -97,13 +96,13 @@ class Comparison:
                 name, self._table.target, count, count, 0, (), False, time.monotonic() - started, "native"
             )
         source, target = self._sum(self._source()), self._sum(self._target())
-        suspect = {at for at in range(_BUCKETS) if source.buckets[at] != target.buckets[at]}
-        rejected, differences, more = 0, list[Difference](), False
+        suspect = {at for at in range(BUCKETS) if source.buckets[at] != target.buckets[at]}
+        rejected, differences = 0, list[Difference]()
         if suspect:
             rejected, suspect = self._without_rejected(suspect, target)
-            chosen = set(sorted(suspect)[: max(1, self._room() * _BUCKETS // max(source.count, target.count))])
-            more = len(chosen) < len(suspect)
-            differences = self._look_closely(chosen, others_differ=more)
+        if suspect:
+            self._look_closely(suspect, max(1, _HOLD * BUCKETS // max(source.count, target.count)))
+            differences = list(islice(self._match(self.missing, self.extra), limit + 1))
         self._progress(Step("verify", name, source.count, source.count))
         return VerifiedTable(
             source=name,
@@ -112,19 +111,15 @@ class Comparison:
             target_rows=target.count,
             rejected=rejected,
             differences=tuple(differences[:limit]),
-            more=more or len(differences) > limit,
+            more=self.partial or len(differences) > limit,
             seconds=time.monotonic() - started,
             road="python",
+            partial=self.partial,
         )
 
     def _tell(self, rows: int) -> None:
         total = self._table.rows
         self._progress(Step("verify", str(self._table.source), rows, total if total >= 0 else None))
-
-    def _room(self) -> int:
-        """How many rows to look at one by one: fewer where they are large."""
-        size = self._table.bytes // self._table.rows if self._table.rows > 0 else 0
-        return max(1, min(_HOLD, _HOLD_BYTES // max(size, 1)))
 
     def _source(self) -> Iterator[Line]:
         return self._snapshot.lines(self._table.source, self._names, with_children=self._table.partitioned)
@@ -147,37 +142,36 @@ class Comparison:
         """How many rows of the suspect buckets can't be carried, and which buckets differ without those."""
         rejected, carried = 0, Sums()
         for line in self._source():
-            if hash(line) & _MASK in suspect:
+            if bucket(line) in suspect:
                 if self._carried(line):
                     carried.add(line)
                 else:
                     rejected += 1
         return rejected, {at for at in suspect if carried.buckets[at] != target.buckets[at]}
 
-    def _look_closely(self, chosen: set[int], *, others_differ: bool) -> list[Difference]:
-        """The rows of some buckets that differ, matched by key."""
-        missing, extra = Counter[Line](), Counter[Line]()
+    def _look_closely(self, suspect: set[int], most: int) -> None:
+        """Find the rows that differ in so many of the suspect buckets, or in fewer where they are large."""
+        held = Held(sorted(suspect)[:most], _HOLD_BYTES, self._key if self._table.key else None)
         for line in self._source():
-            if hash(line) & _MASK in chosen and self._carried(line):
-                missing[line] += 1
+            if bucket(line) in held.buckets and self._carried(line):
+                held.of_source(line)
         for line in self._target():
-            if hash(line) & _MASK in chosen:
-                if missing[line] > 0:
-                    missing[line] -= 1
-                else:
-                    extra[line] += 1
-        self.missing, self.extra = list(missing.elements()), list(extra.elements())
-        if others_differ and self._table.key:
-            self._find_counterparts()
-        return self._match(self.missing, self.extra)
+            if bucket(line) in held.buckets:
+                held.of_target(line)
+        if held.buckets < suspect and self._table.key:
+            self._find_counterparts(held)
+        self.missing, self.extra, self.partial = held.missing, held.extra, held.buckets < suspect
 
-    def _find_counterparts(self) -> None:
+    def _find_counterparts(self, held: Held) -> None:
         """A changed row's two lines are in two buckets: look for those that are in none of the chosen ones."""
-        missing, extra = ({self._key(line) for line in lines} for lines in (self.missing, self.extra))
-        if wanted := extra - missing:
-            self.missing += [line for line in self._source() if self._key(line) in wanted and self._carried(line)]
-        if wanted := missing - extra:
-            self.extra += [line for line in self._target() if self._key(line) in wanted]
+        if wanted := held.wanted_of_source():
+            for line in self._source():
+                if self._key(line) in wanted and self._carried(line) and not held.add_of_source(line):
+                    wanted = held.wanted_of_source()
+        if wanted := held.wanted_of_target():
+            for line in self._target():
+                if self._key(line) in wanted and not held.add_of_target(line):
+                    wanted = held.wanted_of_target()
 
     def _carried(self, line: Line) -> bool:
         try:
@@ -186,20 +180,20 @@ class Comparison:
             return False
         return True
 
-    def _match(self, missing: Sequence[Line], extra: Sequence[Line]) -> list[Difference]:
+    def _match(self, missing: Sequence[Line], extra: Sequence[Line]) -> Iterator[Difference]:
+        """Each row that differs, matched by key."""
         keyed = bool(self._table.key)
         by_key = {self._key(line): line for line in extra} if keyed else {}
-        differences = []
         for line in missing:
             other = by_key.pop(self._key(line), None) if keyed else None
             if other is None:
-                differences.append(Difference("missing", self._shown_key(line), {}))
+                yield Difference("missing", self._shown_key(line), {})
             elif columns := self._differing(line, other):
-                differences.append(Difference("different", self._shown_key(line), columns))
-        left = by_key.values() if keyed else extra
-        return differences + [Difference("extra", self._shown_key(line), {}) for line in left]
+                yield Difference("different", self._shown_key(line), columns)
+        for line in by_key.values() if keyed else extra:
+            yield Difference("extra", self._shown_key(line), {})
 
-    def _key(self, line: Line) -> tuple[str | None, ...]:
+    def _key(self, line: Line) -> Key:
         texts = _texts(line, len(self._names))
         return tuple(
             text for column, text in zip(self._table.columns, texts, strict=True) if column.target in self._table.key
