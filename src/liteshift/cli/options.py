@@ -107,7 +107,7 @@ def copy_options(command: Command) -> Command:
         show_default=True,
         envvar="LITESHIFT_JOBS",
         help="Copy over so many connections at the same time, a big table in parts; it pays where both machines have"
-        " cores to spare.",
+        " cores to spare. Each takes some 30 MiB of memory.",
     )
     restart = click.option("--restart", is_flag=True, help="Throw away what an interrupted move has left.")
     return jobs(rate_option(restart(command)))
