@@ -123,7 +123,9 @@ def test_the_whole_way_as_it_is_typed(moved: tuple[str, Mover, Operator]) -> Non
     assert found == [("one",), ("two",), ("three",), ("four",)]
     status = operator.gets("status", "app.db")
     assert (status["cleared"], status["next"]) == (True, "")
-    assert operator.types("finalize", "--yes", "app.db").returncode == 2
+    for verb in ("finalize", "rollback", "cutover"):
+        refused = operator.types(verb, "--yes", "app.db")
+        assert (refused.returncode, "finalized already" in refused.stderr) == (2, True)
 
 
 def test_aborted_it_leaves_nothing_on_the_source(moved: tuple[str, Mover, Operator]) -> None:
@@ -224,6 +226,33 @@ def test_where_nothing_was_begun_it_says_so(database: str, tmp_path: Path) -> No
         done = operator.types(*words)
         assert done.returncode == 10, done.stderr
         assert "migrate --live" in done.stderr
+
+
+def test_what_stands_in_the_way_is_seen_before_anything_is_made(database: str, tmp_path: Path) -> None:
+    (tmp_path / "app.db").write_bytes(b"")
+    refused = Operator(database, tmp_path).types("migrate", "--live", "app.db")
+    assert (refused.returncode, "exists already" in refused.stderr) == (1, True)
+    assert leftovers(database) == []
+    assert [path.name for path in tmp_path.glob("app.db.liteshift/logbook*")] == []
+
+
+def test_a_move_that_could_not_begin_is_begun_by_no_other_verb(database: str, tmp_path: Path) -> None:
+    nowhere = psycopg.conninfo.make_conninfo(database, dbname="nowhere_at_all")
+    assert Operator(nowhere, tmp_path).types("migrate", "--live", "app.db").returncode == 12
+    operator = Operator(database, tmp_path)
+    for verb in (["verify"], ["cutover", "--yes"], ["rollback", "--yes"]):
+        refused = operator.types(*verb, "app.db")
+        assert (refused.returncode, "not been copied" in refused.stderr) == (2, True), refused.stderr
+    assert leftovers(database) == []
+    assert not (tmp_path / "app.db").exists()
+    status = Operator(nowhere, tmp_path).gets("status", "app.db")
+    assert "no connection" in status["now"]["source"]
+
+
+def test_without_a_gate_the_operator_is_told_to_tell_the_application(moved: tuple[str, Mover, Operator]) -> None:
+    _, _, operator = moved
+    assert "point it at app.db now" in operator.types("cutover", "--yes", "--skip-backup", "app.db").stderr
+    assert "point it at PostgreSQL now" in operator.types("rollback", "--yes", "app.db").stderr
 
 
 def test_a_row_that_differs_stops_the_cutover_and_nothing_has_changed(moved: tuple[str, Mover, Operator]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 
 from liteshift.cli import options, proof, render, switched
-from liteshift.errors import DifferencesFound, Interrupted, LiteshiftError, UsageError
+from liteshift.errors import DifferencesFound, Interrupted, LiteshiftError, NoConnection, UsageError
 from liteshift.keeper import Keeper
 from liteshift.live import ending
 from liteshift.live.move import STATUS, Ends, Move
@@ -84,6 +84,7 @@ def move_live(
     with _told(path), place.locked():
         page = place.logbook.read() if place.logbook.exists() else None
         if page is None or page.cleared:
+            _target(path).require_free(overwrite=overwrite)  # before anything is made on the source
             page = _first_page(place, source, path, choices, gate, hooks)
         if page.phase in (Phase.NEW, Phase.COPYING):
             from liteshift.live import begin  # the planner, which no other phase needs, is slow to import
@@ -147,6 +148,7 @@ def cutover(
     Whatever fails undoes all before it, and the application goes on as if nothing had happened.
     """
     source, path = options.split_ends(ends)
+    _place(path, workdir).logbook.read()  # there is something to ask about
     _confirm(yes, as_json, f"Move the application to {path}?")
     wanted = {"skip_backup": skip_backup, "accept_rejects": accept_rejects}
     _switch("cutover", source, path, workdir, pause, as_json, wait=wait, **wanted)
@@ -161,6 +163,7 @@ def cutover(
 def rollback(ends: tuple[str, ...], pause: float, yes: bool, workdir: Path | None, as_json: bool) -> None:
     """Let the application live on SOURCE again, with everything that was written on TARGET."""
     source, path = options.split_ends(ends)
+    _place(path, workdir).logbook.read()  # there is something to ask about
     _confirm(yes, as_json, "Move the application back to PostgreSQL?")
     _switch("rollback", source, path, workdir, pause, as_json)
 
@@ -173,6 +176,7 @@ def rollback(ends: tuple[str, ...], pause: float, yes: bool, workdir: Path | Non
 def finalize(ends: tuple[str, ...], yes: bool, workdir: Path | None, as_json: bool) -> None:
     """Stay on TARGET for good: take away all that was made on SOURCE. There is no way back from here."""
     source, path = options.split_ends(ends)
+    _place(path, workdir).logbook.read()  # there is something to ask about
     _confirm(yes, as_json, f"Stay on {path} for good, without a way back?")
     _end("finalize", ending.finalize, source, path, workdir, as_json)
 
@@ -221,9 +225,12 @@ def status(ends: tuple[str, ...], workdir: Path | None, as_json: bool) -> None:
     held = None
     if source or os.environ.get("LITESHIFT_SOURCE"):
         origin = _origin(source)
-        held = origin.held_bytes(page.move)
-        if page.phase in (Phase.NEW, Phase.COPYING, Phase.FOLLOWING):
-            facts["long_transactions"] = origin.long_transactions(seconds=_LONG_SECONDS)
+        try:
+            held = origin.held_bytes(page.move)
+            if page.phase in (Phase.NEW, Phase.COPYING, Phase.FOLLOWING):
+                facts["long_transactions"] = origin.long_transactions(seconds=_LONG_SECONDS)
+        except NoConnection as error:  # all else is known without it
+            facts["source"] = error.message
     if as_json:
         render.print_json(switched.status_words(page, facts, running=running, held=held))
     else:
@@ -317,16 +324,37 @@ def _switch(
     verb: str, source: str | None, path: Path, workdir: Path | None, pause: float, as_json: bool, **wanted: bool | float
 ) -> None:
     place = _place(path, workdir)
-    place.logbook.read()
+    page = place.logbook.read()
+    if page.cleared:
+        raise UsageError(f"the move is {page.phase} already, and nothing of it is left on {page.source}")
     report = ask_runner(verb, path, workdir, pause=pause, **wanted)
     if report is not None:
         switched.show(as_json, report.removesuffix(".json"), json.loads((place.path / report).read_text()))
+        _tell_of_the_application(verb, page, path, as_json)
         return
+    if page.phase in (Phase.NEW, Phase.COPYING):
+        raise UsageError(
+            f"the rows have not been copied to {path} yet, and nobody copies them just now",
+            hint=f"Go on with: liteshift migrate --live SOURCE {path}; or give up: liteshift abort SOURCE {path}",
+        )
     with _told(path), place.locked(), _opened(place, source, path, pause, as_json) as move:
         move.own(Request(token_hex(8), verb, dict(wanted)))
         run(move, _target(path), _rejects(path))
+    _tell_of_the_application(verb, page, path, as_json)
     if not as_json:
         click.echo(f"Nobody follows now. Go on with: liteshift migrate --live SOURCE {path}", err=True)
+
+
+def _tell_of_the_application(verb: str, page: Page, path: Path, as_json: bool) -> None:
+    """Where neither a gate nor a command of the user's tells the application, the user has to."""
+    to = {"cutover": "sqlite", "rollback": "postgresql"}.get(verb)
+    if as_json or to is None or page.gate or page.hooks.get(to):
+        return
+    there, here = (str(path), "PostgreSQL") if to == "sqlite" else ("PostgreSQL", str(path))
+    click.echo(
+        f"Without a gate or a command nobody tells the application: point it at {there} now; {here} refuses its writes",
+        err=True,
+    )
 
 
 def _end(

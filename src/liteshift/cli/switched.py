@@ -119,6 +119,7 @@ def print_status(
         "newcomers": "tables that PostgreSQL does not have",
         "long_transactions": "open for long there; a cutover waits",
         "waits": "waits",
+        "source": "the source",
     }
     for key, name in names.items():
         if key in facts:

@@ -120,7 +120,7 @@ def writes(found: Assessment) -> list[str]:
         f"{count(seen.writers, 'transaction')} had written and not yet ended at the moment of looking.",
     ]
     if seen.now_transactions is not None:
-        during = f"in the {duration(seen.now_seconds)} of this assessment"
+        during = f"within {duration(seen.now_seconds)} of this assessment"
         said.append(f"At most {_rate(seen.now_transactions)} writing transactions a second {during}.")
     return said
 

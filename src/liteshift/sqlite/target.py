@@ -42,7 +42,7 @@ class SqliteTarget:
             NoConnection: its folder can't be written.
             NoSpace: the disk is full.
         """
-        self._refuse_unfit(overwrite)
+        self.require_free(overwrite=overwrite)
         with explained(self.label), halfway(self.path, self.label) as half:
             if restart:
                 half.empty()
@@ -119,7 +119,12 @@ class SqliteTarget:
         """The file's size in bytes; 0 where there is none."""
         return self.path.stat().st_size if self.path.exists() else 0
 
-    def _refuse_unfit(self, overwrite: bool) -> None:
+    def require_free(self, *, overwrite: bool) -> None:
+        """See that a new file can be put there.
+
+        Raises:
+            LiteshiftError: something is there and `overwrite` is not set, or there is no such folder.
+        """
         if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
             raise LiteshiftError(f"{self.label} is not an ordinary file", hint="Name a new file.")
         if not self.path.parent.is_dir():
