@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.stages.test_resume import contents, move, run
@@ -19,6 +19,7 @@ from liteshift.sqlite.target import SqliteTarget
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from liteshift.catalog import Name
     from liteshift.ends import Range
     from liteshift.progress import Step
 
@@ -54,9 +55,9 @@ def cuts(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
     told: list[Asked] = []
     asked = PostgresSnapshot.ranges
 
-    def ranges(self: PostgresSnapshot, table: object, **more: object) -> Sequence[Range] | None:
-        found = asked(self, table, **more)  # type: ignore[arg-type]
-        told.append((str(table), int(str(more.get("jobs", 1))), len(found or ())))
+    def ranges(self: PostgresSnapshot, table: Name, **more: Any) -> Sequence[Range] | None:
+        found = asked(self, table, **more)
+        told.append((str(table), more.get("jobs", 1), len(found or ())))
         return found
 
     monkeypatch.setattr(PostgresSnapshot, "ranges", ranges)

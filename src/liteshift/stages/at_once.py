@@ -58,7 +58,7 @@ def at_once(snapshot: Snapshot, works: Sequence[Work], progress: Progress, jobs:
                     progress(steps.get())
                 for job in done:
                     job.result()
-        except BaseException:
+        except BaseException:  # ^C as well: the other threads are to end before it goes on
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
