@@ -233,6 +233,7 @@ def _unprivileged(command: list[str]) -> list[str]:
     if os.geteuid() == 0:
         wrapped += [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         wrapped += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        wrapped += ["--securebits=+no_setuid_fixup"]  # else access(2), which initdb asks, knows nothing of that right
     return [*wrapped, "--", *command]
 
 
