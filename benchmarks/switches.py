@@ -50,7 +50,7 @@ def main() -> None:
         kind: [switch["pause"] for switch in moved.switches if switch["kind"] == kind]
         for kind in ("cutover", "rollback")
     }
-    seconds = sorted(moved.tally.seconds)
+    seconds = sorted(seconds for _, seconds in moved.tally.answered)
     found = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": facts(Path.cwd()),
@@ -63,6 +63,7 @@ def main() -> None:
         "median_request": statistics.median(seconds),
         "p99_request": seconds[int(len(seconds) * 0.99)],
         "slowest_request": seconds[-1],
+        "slowest_after_the_copy": moved.tally.slowest(since=moved.copied),
         "held": [switch["held"] for switch in moved.switches],
         "pauses": pauses,
         "median": {kind: statistics.median(values) if values else None for kind, values in pauses.items()},

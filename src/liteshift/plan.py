@@ -33,6 +33,12 @@ class Choices:
     exclude: tuple[str, ...] = ()
     unknown_as_text: bool = False
 
+    @property
+    def said(self) -> str:
+        """What was decided, in words: `profile django, exclude public.log`."""
+        parts = (f"{name} {_word(value)}" for name, value in as_json(self).items() if value)
+        return ", ".join(parts)
+
 
 class Severity(StrEnum):
     """How much a finding weighs.
@@ -67,6 +73,13 @@ class Finding:
     instead: str = ""
     late: bool = False
     was: str = ""
+
+    @property
+    def named(self) -> str:
+        """Which object it is about: its definition on the source, or else its name."""
+        if not self.was:
+            return self.subject
+        return self.was if self.was.startswith("CREATE ") else f"{self.subject}: {self.was}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +182,7 @@ def as_json(value: Any) -> Any:
     if hasattr(value, "__dataclass_fields__"):
         return {field: as_json(getattr(value, field)) for field in value.__dataclass_fields__}
     return value
+
+
+def _word(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from liteshift.demo.load import Load
+from liteshift.demo.load import Load, Tally, missing
 
 RATE = 200.0
 USERS = 16
-BODY = b'{"id":1}'
+BODY = b'{"id":1,"parties":[{"id":1,"name":"user 1 party 1","is_active":true}]}'
 OK, MADE = (
     b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (what, len(BODY), BODY) for what in (b"200 OK", b"201 Made")
 )
@@ -65,5 +65,12 @@ def test_what_is_due_is_sent_and_no_more(port: int) -> None:
     finally:
         tally = load.stop()
     assert tally.failed == []
-    assert tally.sent == len(tally.seconds)
-    assert tally.slowest > 0.4
+    assert tally.sent == len(tally.answered)
+    assert tally.slowest() > 0.4
+
+
+def test_a_write_that_is_not_there_as_it_was_acknowledged_is_missing(port: int) -> None:
+    tally = Tally(parties={1: ("user 1 party 1", True)})
+    assert missing(port, tally) == []
+    for party, acknowledged in ((1, ("user 1 party 2", True)), (1, ("user 1 party 1", False)), (2, ("user 1", True))):
+        assert len(missing(port, Tally(parties={party: acknowledged}))) == 1

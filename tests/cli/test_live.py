@@ -237,16 +237,69 @@ def test_what_stands_in_the_way_is_seen_before_anything_is_made(database: str, t
 
 
 def test_a_move_that_could_not_begin_is_begun_by_no_other_verb(database: str, tmp_path: Path) -> None:
-    nowhere = psycopg.conninfo.make_conninfo(database, dbname="nowhere_at_all")
-    assert Operator(nowhere, tmp_path).types("migrate", "--live", "app.db").returncode == 12
-    operator = Operator(database, tmp_path)
+    mover, operator = Mover(database, tmp_path, gate=False), Operator(database, tmp_path)
+    with psycopg.connect(database, autocommit=True) as source:
+        source.execute(SCHEMA.encode())
+    mover.start("established")
+    assert mover._process is not None
+    assert mover._process.wait(60) == -signal.SIGKILL
     for verb in (["verify"], ["cutover", "--yes"], ["rollback", "--yes"]):
         refused = operator.types(*verb, "app.db")
         assert (refused.returncode, "not been copied" in refused.stderr) == (2, True), refused.stderr
-    assert leftovers(database) == []
     assert not (tmp_path / "app.db").exists()
+    nowhere = psycopg.conninfo.make_conninfo(database, dbname="nowhere_at_all")
     status = Operator(nowhere, tmp_path).gets("status", "app.db")
     assert "no connection" in status["now"]["source"]
+    assert status["phase"] == "copying"
+    assert operator.types("abort", "--yes", "app.db").returncode == 0
+    assert leftovers(database) == []
+
+
+def test_what_can_not_begin_leaves_nothing(database: str, tmp_path: Path) -> None:
+    nowhere = psycopg.conninfo.make_conninfo(database, dbname="nowhere_at_all")
+    refused = Operator(nowhere, tmp_path).types("migrate", "--live", "--gate", "app.route", "app.db")
+    assert refused.returncode == 12, refused.stderr
+    with psycopg.connect(database, autocommit=True) as source:
+        source.execute("CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)")
+    refused = Operator(database, tmp_path).types("migrate", "--live", "--gate", "app.route", "app.db")
+    assert refused.returncode == 13, refused.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert leftovers(database) == []
+
+
+def test_a_move_keeps_what_it_was_begun_with_but_for_commands(
+    moved: tuple[str, Mover, Operator], tmp_path: Path
+) -> None:
+    _, mover, operator = moved
+    mover.kill()
+    for option in (["--gate", "other.route"], ["--profile", "django"]):
+        refused = operator.types("migrate", "--live", *option, "app.db")
+        assert (refused.returncode, "was begun with" in refused.stderr) == (2, True), refused.stderr
+    assert list(tmp_path.glob("other*")) == []
+    with operator.begins("migrate", "--live", "--on-cutover", "touch told", "app.db"):
+        while not mover.workdir.is_run():
+            time.sleep(0.05)
+        operator.gets("cutover", "--yes", "--skip-backup", "app.db")
+    assert (tmp_path / "told").exists()
+
+
+def test_losses_that_nobody_accepts_are_told_at_the_end(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as source:
+        source.execute(SCHEMA.encode())
+        source.execute("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    operator = Operator(database, tmp_path)
+    for accepted, code in (([], 3), (["--accept-losses"], 0)):
+        with operator.begins("migrate", "--live", "--overwrite", *accepted, "app.db") as process:
+            assert process.stdout is not None
+            while "follows" not in process.stdout.readline():
+                assert process.poll() is None
+            operator.gets("cutover", "--yes", "--skip-backup", "app.db")
+            ended = operator.types("finalize", "--yes", "app.db")
+            assert (ended.returncode, "PostgreSQL takes writes again" in ended.stderr) == (0, True), ended.stderr
+            out, error = process.communicate(timeout=60)
+            assert process.returncode == code, error
+        assert "the move is finalized" in out
+        assert ("every row, without" in error) is bool(code)
 
 
 def test_without_a_gate_the_operator_is_told_to_tell_the_application(moved: tuple[str, Mover, Operator]) -> None:

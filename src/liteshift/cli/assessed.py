@@ -9,7 +9,7 @@ from rich.padding import Padding
 
 from liteshift.assessment import Assessment, Check, Decision, Effort, Fate, Level, State
 from liteshift.cli import wording
-from liteshift.cli.render import cell, size, table
+from liteshift.cli.render import cell, count, size, table
 from liteshift.cli.report import print_findings
 from liteshift.plan import Severity
 
@@ -58,7 +58,7 @@ def _print_objects(out: Console, found: Assessment) -> None:
     notes = sum(finding.severity is Severity.NOTE for finding in found.findings)
     print_findings(out, tuple(finding for finding in found.findings if finding.severity is not Severity.NOTE))
     if notes:
-        out.print(cell(f"{wording.count(notes, 'note')} that lose nothing: see liteshift plan", "dim"))
+        out.print(cell(f"{count(notes, 'note')} that lose nothing: see liteshift plan", "dim"))
 
 
 def _print_rows(out: Console, found: Assessment) -> None:

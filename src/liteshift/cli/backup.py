@@ -174,7 +174,7 @@ def prune(folder: Path, keep: int, yes: bool, as_json: bool) -> None:
 
 def _restored_notices(done: Restored) -> list[str]:
     """What to know of a restore that has to do with a live move."""
-    from liteshift.cli.live import live_phase
+    from liteshift.cli.moves import live_phase
     from liteshift.phases import Phase
 
     notices = []

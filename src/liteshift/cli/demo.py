@@ -78,7 +78,10 @@ def _show_live(folder: Path, parties: int, rate: float, as_json: bool) -> None:
                 "rate": rate,
                 "sent": tally.sent,
                 "failed": tally.failed,
-                "slowest": tally.slowest,
+                "slowest": {
+                    "while_copied": tally.slowest(until=moved.copied),
+                    "afterwards": tally.slowest(since=moved.copied),
+                },
                 "writes": tally.writes,
                 "missing": moved.missing,
                 "switches": moved.switches,
@@ -89,7 +92,8 @@ def _show_live(folder: Path, parties: int, rate: float, as_json: bool) -> None:
     found = render.table("under load, and moved three times", ">")
     found.add_row("requests sent", f"{tally.sent:,}")
     found.add_row("requests failed", f"{len(tally.failed):,}")
-    found.add_row("slowest request", f"{tally.slowest * 1000:,.0f} ms")
+    found.add_row("slowest request while it was copied", f"{tally.slowest(until=moved.copied) * 1000:,.0f} ms")
+    found.add_row("slowest request afterwards", f"{tally.slowest(since=moved.copied) * 1000:,.0f} ms")
     for switch in moved.switches:
         found.add_row(f"pause of the {switch['kind']}", f"{switch['pause'] * 1000:,.0f} ms")
     found.add_row("writes acknowledged", f"{tally.writes:,}")
@@ -174,6 +178,7 @@ def _print_end(out: Console, shown: Shown | Moved, done: str) -> None:
         "The service on the new file": [_serve(shown), "curl http://localhost:8000/api/parties"],
         "Your own database": [
             "export LITESHIFT_SOURCE=postgresql://user@host/name PGPASSWORD=...",
+            f"{liteshift} assess            go, go with these changes, or no-go, and why; it only reads",
             f"{liteshift} plan              what becomes of each table; it only reads",
             f"{liteshift} migrate app.db    move it into a new file, and compare every row",
             f"{liteshift} migrate --live app.db    the same while it is in use; then: {liteshift} cutover app.db",

@@ -11,6 +11,7 @@ from liteshift.cli import options, render
 from liteshift.cli.backup import database_path, patience_option
 from liteshift.plan import as_json as words_as_json
 
+_FIT = {True: "without a known fault that damages files", False: "which can damage a file, see below"}
 _STYLES = {"good": "bold green", "warning": "bold yellow", "bad": "bold red"}
 
 
@@ -31,7 +32,6 @@ def health(context: click.Context, database: Path, as_json: bool) -> None:
     else:
         out = render.console()
         facts = render.table("", "")
-        facts.show_header = False
         for name, value in (
             ("file", f"{render.size(found.bytes)}, of which {render.size(found.free_bytes)} are free pages"),
             ("log", render.size(found.log_bytes)),
@@ -40,7 +40,7 @@ def health(context: click.Context, database: Path, as_json: bool) -> None:
             ("schema", found.alembic_revision or "no Alembic revision"),
             ("in the file", _settings(found.stored)),
             ("per connection", _settings(found.connection)),
-            ("SQLite", found.sqlite_version),
+            ("SQLite", f"{found.sqlite_version}, {_FIT[not found.wal_reset_bug]}"),
         ):
             facts.add_row(render.cell(name, "bold"), render.cell(value))
         out.print(facts)
@@ -79,8 +79,8 @@ def maintain(database: Path, act: str, patience: float, as_json: bool) -> None:
             text = f"file: {render.size(done.bytes_before)} → {render.size(done.bytes)}"
             text += f", log: {render.size(done.log_bytes)}, in {done.seconds:.1f} s"
         case _:
-            text = f"{done.indexes:,} tables and indexes have statistics, {done.renewed:,} of them renewed"
-            text += f", in {done.seconds:.1f} s"
+            changed = f"{done.renewed:,} of them changed" if done.renewed else "none of which has changed"
+            text = f"{done.indexes:,} tables and indexes have statistics, {changed}, in {done.seconds:.1f} s"
     click.echo(f"{database}: {text}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,8 +13,8 @@ import click
 
 from liteshift import __version__, native
 from liteshift.cli.options import config_defaults
-from liteshift.cli.render import printable
-from liteshift.errors import LiteshiftError
+from liteshift.cli.render import printable, typed
+from liteshift.errors import LiteshiftError, UsageError
 from liteshift.jsonline import json_line
 
 _MODULES = {
@@ -30,7 +31,7 @@ _MODULES = {
     "migrate": "migrate",
     "plan": "migrate",
     "rollback": "live",
-    "status": "live",
+    "status": "status",
     "verify": "migrate",
 }
 """Where each command is; it is imported when it is typed, as the planner's imports alone take half a second."""
@@ -59,11 +60,40 @@ class Group(click.Group):
         found: click.Command = getattr(import_module(f"liteshift.cli.{_MODULES[cmd_name]}"), cmd_name)
         return found
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read what stands before the command; what is wrong there looks like any other error."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            report_error(_as_ours(error))
+            raise click.exceptions.Exit(2) from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        if args and args[0] not in _MODULES and not args[0].startswith("-"):
+            near = get_close_matches(args[0], _MODULES, 1)
+            meant = f"Did you mean liteshift {near[0]}? " if near else ""
+            raise UsageError(f"{args[0]} is no command of liteshift's", hint=f"{meant}All of them: liteshift --help")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a LiteshiftError becomes `error:`, `hint:` and its exit code."""
+        """Run the command; a LiteshiftError becomes `error:`, `hint:` and its exit code, and so does a wrong call."""
         signal.signal(signal.SIGTERM, _terminate)
         try:
             return super().invoke(ctx)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            report_error(_as_ours(error))
+            raise click.exceptions.Exit(2) from error
         except LiteshiftError as error:
             report_error(error)
             raise click.exceptions.Exit(error.exit_code) from error
@@ -72,19 +102,26 @@ class Group(click.Group):
             raise click.exceptions.Exit(130) from error
 
 
+def _as_ours(error: click.UsageError) -> UsageError:
+    command = error.ctx.command_path if error.ctx else "liteshift"
+    message = error.format_message().rstrip(".")
+    return UsageError(f"{message[:1].lower()}{message[1:]}", hint=f"See: {command} --help")
+
+
 def _terminate(_: int, __: object) -> NoReturn:
     raise KeyboardInterrupt  # so that a polite kill undoes what was begun, as ^C does
 
 
 def report_error(error: LiteshiftError) -> None:
     """Print an error and its hint to stderr, as JSON where the command was asked for JSON."""
+    hint = typed(error.hint) if error.hint else None
     if "--json" in sys.argv:
-        line = {"type": "error", "code": error.exit_code, "message": error.message, "hint": error.hint}
+        line = {"type": "error", "code": error.exit_code, "message": error.message, "hint": hint}
         click.echo(json_line(line), err=True)
         return
     click.echo(f"error: {printable(error.message)}", err=True)
-    if error.hint:
-        click.echo(f"hint: {printable(error.hint)}", err=True)
+    if hint:
+        click.echo(f"hint: {printable(hint)}", err=True)
 
 
 def load_commands() -> dict[str, click.Command]:

@@ -10,7 +10,9 @@ import click
 
 from liteshift import migration
 from liteshift.cli import options, render, report
-from liteshift.cli.live import compare_live, live_phase, move_live, pause_option, refuse_repair, workdir_option
+from liteshift.cli.begin import move_live
+from liteshift.cli.live import compare_live, refuse_repair
+from liteshift.cli.moves import live_phase, pause_option, workdir_option
 from liteshift.ends import Source, Target
 from liteshift.errors import DifferencesFound, LossesNotAccepted, UsageError
 from liteshift.pace import Pace
@@ -101,8 +103,8 @@ def migrate(
     if live:
         hooks = {"sqlite": on_cutover, "postgresql": on_rollback}
         move_live(
-            given, path, choices, workdir=workdir, gate=gate, hooks=hooks, overwrite=overwrite, pause=pause,
-            jobs=jobs, rate=max_rate, restart=restart, as_json=as_json,
+            given, path, choices, workdir=workdir, gate=gate, hooks=hooks, overwrite=overwrite,
+            accept_losses=accept_losses, pause=pause, jobs=jobs, rate=max_rate, restart=restart, as_json=as_json,
         )  # fmt: skip
         return
     if gate or on_cutover or on_rollback:
@@ -114,7 +116,7 @@ def migrate(
         if as_json:
             render.print_json({"type": "plan", **words_as_json(found)})
         else:
-            report.print_plan(out, found, details=False)
+            report.print_plan(out, found, details=False, accepted=accept_losses)
 
     with render.progress(as_json_lines=as_json) as progress:
         done = migration.migrate(
@@ -148,13 +150,15 @@ def _judge(done: MigrateReport, accept_losses: bool) -> None:
         )
     if done.rejected:
         raise LossesNotAccepted(
-            f"{done.target} is in place, but {done.rejected} rows of {done.source} could not be carried",
+            f"{done.target} is in place, but {render.count(done.rejected, 'row')} of {done.source} can't be carried",
             hint=f"Look at {done.rejects_file}, mend the rows on the source, and migrate again with --overwrite.",
         )
     if done.plan.of(Severity.LOSS) and not accept_losses:
+        lost = render.count(done.losses, "object")
         raise LossesNotAccepted(
-            f"{done.target} is in place with every row, but {done.losses} objects of {done.source} were not carried",
-            hint="They are listed above; if you can do without them, say --accept-losses.",
+            f"{done.target} is in place with every row, without {lost} of {done.source}",
+            hint="They are listed above. If you can do without them, nothing is left to do: --accept-losses only makes"
+            " this exit code 0.",
         )
 
 

@@ -26,7 +26,7 @@ from liteshift.assessment import (
     TableFacts,
 )
 from liteshift.cli import wording
-from liteshift.cli.render import printable, size
+from liteshift.cli.render import count, printable, size
 from liteshift.plan import Finding, Severity
 
 _CLASSES = {Decision.GO: "go", Decision.CHANGES: "changes", Decision.NO_GO: "stop"}
@@ -161,9 +161,7 @@ def _findings(findings: Sequence[Finding]) -> str:
 
 
 def _finding(kind: str, what: str, why: str, instead: str, items: Sequence[Finding]) -> str:
-    names = "".join(
-        f'<code class="{"whole" if item.was else "name"}">{_text(wording.named(item))}</code> ' for item in items
-    )
+    names = "".join(f'<code class="{"whole" if item.was else "name"}">{_text(item.named)}</code> ' for item in items)
     way = f'<p class="instead">{_text(instead)}</p>' if instead else ""
     return f'<li><p>{_text(kind)} {_text(what)}: {_text(why)}</p>{way}<p class="names">{names}</p></li>'
 
@@ -223,7 +221,7 @@ def _table_row(item: TableFacts, most: int) -> str:
 
 def _live(checks: Sequence[Check]) -> str:
     missing = sum(check.state is State.MISSING for check in checks)
-    state = f"{wording.count(missing, 'thing')} missing" if missing else "everything needed is there"
+    state = f"{count(missing, 'thing')} missing" if missing else "everything needed is there"
     items = "".join(_check(check) for check in checks)
     return (
         "<section><h2>For a live move</h2><p>A plain <code>liteshift migrate</code> needs SELECT only. With "
@@ -283,9 +281,9 @@ def _use(kind: str, use: ConstructUse) -> str:
         f'height="4"/><rect class="{kind}" width="{100 * use.share:.2f}" height="4"/></svg>'
     )
     return (
-        f'<li><div class="head"><b>{_text(use.title)}</b><small>{wording.count(use.calls, "call")}, '
+        f'<li><div class="head"><b>{_text(use.title)}</b><small>{count(use.calls, "call")}, '
         f"{use.share:.1%} of the time</small></div>{bar}<p>{_text(use.instead)}</p>"
-        f"<details><summary>{wording.count(use.statements, 'statement')}</summary>"
+        f"<details><summary>{count(use.statements, 'statement')}</summary>"
         f"<pre>{_text_lines(use.examples)}</pre></details></li>"
     )
 

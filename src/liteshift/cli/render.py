@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -10,7 +11,6 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -30,6 +30,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
 
 
+def typed(text: str) -> str:
+    """What to type next, without SOURCE where the environment names it."""
+    return text.replace(" SOURCE ", " ") if os.environ.get("LITESHIFT_SOURCE") else text
+
+
 def cell(text: str, style: str = "") -> Text:
     """A text as a table's cell, never read as markup."""
     return Text(printable(text), style=style)
@@ -38,6 +43,7 @@ def cell(text: str, style: str = "") -> Text:
 def table(*headings: str, title: str = "") -> Table:
     """An empty table; a heading that begins with `>` is a column of numbers."""
     made = Table(box=None, title=title or None, title_justify="left", header_style="bold", pad_edge=False)
+    made.show_header = any(heading.strip(">") for heading in headings)
     for heading in headings:
         made.add_column(heading.lstrip(">"), justify="right" if heading.startswith(">") else "left", overflow="fold")
     return made
@@ -48,21 +54,19 @@ def print_json(value: Any) -> None:
     click.echo(json_line(as_json(value)))
 
 
-def size(count: int) -> str:
+def count(number: int, what: str) -> str:
+    """A number of things: `1 row`, `2 rows`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def size(octets: int) -> str:
     """Bytes for people: 1,536 is `1.5 KiB`."""
-    number = float(count)
+    number = float(octets)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if number < 1024:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1024
     return f"{number:.1f} TiB"
-
-
-class _Rate(ProgressColumn):
-    """Rows per second of a task."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="cyan")
 
 
 @contextmanager
@@ -73,27 +77,10 @@ def progress(*, as_json_lines: bool, quiet: bool = False) -> Iterator[Listener]:
     elif quiet or not sys.stderr.isatty():
         yield lambda _: None
     else:
-        columns = (
-            TextColumn("{task.fields[stage]:<7}"), TextColumn("{task.description}"), BarColumn(),
-            MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
-        )  # fmt: skip
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-            yield _Bars(bars)
+        from liteshift.cli.bars import shown  # slow to import, and most commands show none
 
-
-class _Bars:
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._tasks: dict[tuple[str, str], Any] = {}
-
-    def __call__(self, step: Step) -> None:
-        key = (step.stage, step.subject)
-        if key not in self._tasks:
-            for task in self._tasks.values():
-                self._bars.update(task, visible=False)
-            self._tasks[key] = self._bars.add_task(printable(step.subject), stage=step.stage, total=step.total)
-        total = max(step.done, step.total) if step.total is not None else None
-        self._bars.update(self._tasks[key], completed=step.done, total=total)
+        with shown() as listener:
+            yield listener
 
 
 class _JsonLines:

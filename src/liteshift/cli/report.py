@@ -7,14 +7,13 @@ from rich.padding import Padding
 from rich.text import Text
 
 from liteshift import native
-from liteshift.cli import wording
 from liteshift.cli.render import cell, size, table
 from liteshift.plan import Finding, Plan, Severity, TablePlan
 from liteshift.reports import MigrateReport, Verdict, VerifiedTable
 
 _HEADINGS = {
     Severity.REFUSAL: ("refused: the move can't begin", "bold red"),
-    Severity.LOSS: ("losses: say --accept-losses once you can do without", "bold yellow"),
+    Severity.LOSS: ("lost: say --accept-losses once you can do without", "bold yellow"),
     Severity.NOTE: ("good to know: nothing is lost", "bold"),
 }
 
@@ -27,8 +26,12 @@ _PARTS = {
 }
 
 
-def print_plan(out: Console, plan: Plan, *, details: bool) -> None:
-    """The plan: every table, with details every column, constraint and index, and everything that is lost."""
+def print_plan(out: Console, plan: Plan, *, details: bool, accepted: bool = False) -> None:
+    """The plan: every table, with details every column, constraint and index, and everything that is lost.
+
+    Args:
+        accepted: the user can do without what is lost.
+    """
     out.print(
         cell(f"{plan.database} (PostgreSQL {plan.server_version // 10000}) in the profile {plan.profile}", "bold")
     )
@@ -46,7 +49,7 @@ def print_plan(out: Console, plan: Plan, *, details: bool) -> None:
             out.print(cell(f"the view {view.source} becomes {view.target}, if it gives the same rows on both", "bold"))
             for line in view.create.splitlines():
                 out.print(cell(f"  {line}"))
-    print_findings(out, plan.findings)
+    print_findings(out, plan.findings, accepted=accepted)
 
 
 def _print_table(out: Console, item: TablePlan) -> None:
@@ -67,7 +70,7 @@ def _print_table(out: Console, item: TablePlan) -> None:
         out.print(objects)
 
 
-def print_findings(out: Console, findings: tuple[Finding, ...]) -> None:
+def print_findings(out: Console, findings: tuple[Finding, ...], *, accepted: bool = False) -> None:
     """Refusals, losses and notes, each with its reason and the way round it; what is alike stands together."""
     for severity, (heading, style) in _HEADINGS.items():
         chosen = [finding for finding in findings if finding.severity is severity]
@@ -76,12 +79,14 @@ def print_findings(out: Console, findings: tuple[Finding, ...]) -> None:
         alike: dict[tuple[str, str, str, str], list[Finding]] = {}
         for item in chosen:
             alike.setdefault((item.kind, item.what, item.why, item.instead), []).append(item)
+        if accepted and severity is Severity.LOSS:
+            heading = "lost, which you accept"
         out.print()
         out.print(cell(f"{len(chosen)} {heading}", style))
         for (kind, what, why, instead), items in alike.items():
             count = f"{len(items)} × " if len(items) > 1 else ""
             out.print(cell(f"  {count}{kind} {what}: {why}" + (f" ({instead})" if instead else "")))
-            named = [wording.named(item) for item in items]
+            named = [item.named for item in items]
             for line in named if any(item.was for item in items) else [", ".join(named)]:
                 out.print(Padding(cell(line, "dim"), (0, 0, 0, 6), expand=False))
 

@@ -41,8 +41,12 @@ _RESUMED = {
 }
 
 
-def show(as_json_lines: bool, kind: str, word: Any) -> None:
-    """Show what a move reports."""
+def show(as_json_lines: bool, kind: str, word: Any, *, accepted: bool = False) -> None:
+    """Show what a move reports.
+
+    Args:
+        accepted: the user can do without what is lost.
+    """
     if as_json_lines:
         if isinstance(word, LiteshiftError):
             word = {"message": word.message, "hint": word.hint}
@@ -50,10 +54,14 @@ def show(as_json_lines: bool, kind: str, word: Any) -> None:
         return
     out = render.console()
     if isinstance(word, Plan):
-        report.print_plan(out, word, details=False)
+        report.print_plan(out, word, details=False, accepted=accepted)
     elif isinstance(word, MigrateReport):
         report.print_report(out, word)
+        if word.losses:
+            lost = f"{render.count(word.losses, 'object')} of {word.source} not carried: named above, before the copy"
+            out.print(render.cell(lost, "yellow" if accepted else "bold yellow"))
         out.print(render.cell(f"{word.target} holds every row, and follows {word.source} from here on", "bold green"))
+        out.print(render.cell(f"leave this running; then, elsewhere: liteshift cutover {word.target}"))
     elif kind == "verify":
         report.print_verdict(out, TypeAdapter(Verdict).validate_python(as_json(word)))
     elif isinstance(word, LiteshiftError):
@@ -96,7 +104,7 @@ def status_words(page: Page, facts: dict[str, Any], *, running: bool, held: int 
         "held_bytes": held,
         "cleared": page.cleared,
         "resume": _RESUMED.get(page.phase, ""),
-        "next": "" if page.cleared else _NEXT[page.phase].format(target=page.target),
+        "next": "" if page.cleared else render.typed(_NEXT[page.phase].format(target=page.target)),
         "now": facts,
         "entries": entries,
     }
@@ -140,6 +148,6 @@ def print_status(
         steps.add_row(entry.at, str(entry.phase), render.cell(entry.note))
     out.print(steps)
     if not running and page.phase in _RESUMED:
-        out.print(render.cell(f"liteshift migrate --live SOURCE {target}   {_RESUMED[page.phase]}"))
+        out.print(render.cell(render.typed(f"liteshift migrate --live SOURCE {target}   {_RESUMED[page.phase]}")))
     if not page.cleared:
-        out.print(render.cell(_NEXT[page.phase].format(target=target)))
+        out.print(render.cell(render.typed(_NEXT[page.phase].format(target=target))))

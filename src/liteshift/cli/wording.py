@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from liteshift.assessment import Assessment, Fate, Level, Load, State, TableFacts
-from liteshift.cli.render import size
-from liteshift.plan import Finding
+from liteshift.cli.render import count, size
 
 FATES = {
     Fate.CARRIED: "carried",
@@ -24,11 +23,6 @@ _LOADS = {
 }
 
 
-def count(number: int, what: str) -> str:
-    """A number of things: `1 row`, `2 rows`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def duration(seconds: float) -> str:
     """Seconds for people, roughly."""
     if seconds < 1.5:
@@ -38,13 +32,6 @@ def duration(seconds: float) -> str:
     if seconds < 6000:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.0f} h" if seconds < 180_000 else f"{seconds / 86400:.0f} days"
-
-
-def named(finding: Finding) -> str:
-    """Which object a finding is about: its definition on the source, or else its name."""
-    if not finding.was:
-        return finding.subject
-    return finding.was if finding.was.startswith("CREATE ") else f"{finding.subject}: {finding.was}"
 
 
 def summary(found: Assessment) -> str:

@@ -41,6 +41,7 @@ class Moved:
         verified: the last comparison of every row on both sides.
         rate: requests a second that were asked for.
         seconds: how long the users were at work.
+        copied: when all rows were copied, on the monotonic clock.
     """
 
     place: Path
@@ -52,6 +53,7 @@ class Moved:
     verified: dict[str, Any]
     rate: float
     seconds: float
+    copied: float
 
     @property
     def rows(self) -> int:
@@ -108,6 +110,7 @@ def move_live(
         with step(f"Move it while {rate:g} requests a second come: liteshift migrate --live {DATABASE}"):
             running.enter_context(cli.moving(route))
             cli.wait_until("following")
+        copied = time.monotonic()
         reports = []
         for verb in switches:
             time.sleep(between)
@@ -123,7 +126,7 @@ def move_live(
             lost = missing(port, tally)
         with step("Take away what was made on PostgreSQL: liteshift finalize"):
             cli.asks("finalize", "--yes")
-    return Moved(place, file, service.folder, tally, tuple(lost), tuple(reports), verified, rate, seconds)
+    return Moved(place, file, service.folder, tally, tuple(lost), tuple(reports), verified, rate, seconds, copied)
 
 
 class _Cli:

@@ -7,13 +7,14 @@ import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from math import inf
 
 from liteshift.demo.client import Answer, Client
 from liteshift.demo.conversation import PARTIES
 
 _USERS = 16
 _WRITES = 1 / 3
+_NAMED = "user"  # what the names of their parties begin with
 _SEARCHES = ("", "?type=customer&limit=20", "?type=vendor&limit=20&search=company", "?limit=5&include_inactive=true")
 
 
@@ -24,14 +25,14 @@ class Tally:
     Attributes:
         sent: requests that were sent.
         failed: requests that were not answered as they should be, in words.
-        seconds: how long each took.
+        answered: when each was answered, on the monotonic clock, and the seconds it took.
         writes: writes that were acknowledged.
         parties: each party that was made, with the name and the state it was last acknowledged with.
     """
 
     sent: int = 0
     failed: list[str] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    answered: list[tuple[float, float]] = field(default_factory=list)
     writes: int = 0
     parties: dict[int, tuple[str, bool]] = field(default_factory=dict)
 
@@ -39,14 +40,13 @@ class Tally:
         """Count another one's in."""
         self.sent += other.sent
         self.failed += other.failed
-        self.seconds += other.seconds
+        self.answered += other.answered
         self.writes += other.writes
         self.parties |= other.parties
 
-    @property
-    def slowest(self) -> float:
-        """Seconds that the slowest request took."""
-        return max(self.seconds, default=0.0)
+    def slowest(self, *, since: float = 0.0, until: float = inf) -> float:
+        """Seconds that the slowest request took, of those that were answered between two moments."""
+        return max((seconds for at, seconds in self.answered if since <= at < until), default=0.0)
 
 
 class Load:
@@ -96,12 +96,13 @@ class Load:
                 tally.sent += 1
                 try:
                     if choice.random() < _WRITES:
-                        _write(client, tally, mine, f"user {number} party {turn}", choice)
+                        _write(client, tally, mine, f"{_NAMED} {number} party {turn}", choice)
                     else:
                         _read(client, mine, choice)
                 except (OSError, UnexpectedAnswer) as error:
                     tally.failed.append(f"{type(error).__name__}: {error}")
-                tally.seconds.append(time.monotonic() - began)
+                ended = time.monotonic()
+                tally.answered.append((ended, ended - began))
 
 
 class UnexpectedAnswer(Exception):
@@ -110,14 +111,18 @@ class UnexpectedAnswer(Exception):
 
 def missing(port: int, tally: Tally) -> list[str]:
     """The acknowledged writes that the service does not show as they were acknowledged."""
-    lost = []
+    shown: dict[int, tuple[str, bool]] = {}
     with closing(Client("127.0.0.1", port)) as client:
-        for party, (name, active) in tally.parties.items():
-            answer = client.send("GET", f"{PARTIES}/{party}")
-            found: Any = answer.json() if answer.status == 200 else {}
-            if (found.get("name"), found.get("is_active")) != (name, active):
-                lost.append(f"party {party}: {name!r}, active {active}, and found {found or answer.status}")
-    return lost
+        path = f"{PARTIES}?search={_NAMED}&include_inactive=true&limit=1000"
+        while path:
+            answer = _expect(client.send("GET", path), 200)
+            shown |= {found["id"]: (found["name"], found["is_active"]) for found in answer.json()["parties"]}
+            path = answer.next_page
+    return [
+        f"party {party}: {name!r}, active {active}, and found {shown.get(party, 'nothing')}"
+        for party, (name, active) in tally.parties.items()
+        if shown.get(party) != (name, active)
+    ]
 
 
 def _read(client: Client, mine: list[int], choice: random.Random) -> None:

@@ -166,11 +166,22 @@ class Origin(Protocol):
 
     label: str
 
+    def require(self, name: str, plan: Plan) -> None:
+        """Look whether `establish` has all it takes; makes nothing.
+
+        Raises:
+            NoConnection: no permission; the hint has the statements to have run.
+            NotFit: the server or a table can't be followed.
+            Locked: another move is going on from this source.
+        """
+        ...
+
     def establish(self, name: str, plan: Plan) -> None:
         """Make the schema, the publication and the identities that the stream needs; made already is fine.
 
         Raises:
-            NoConnection: no permission; the hint has the statements to have run.
+            LiteshiftError: as `require`.
+            Locked: a table's lock was not free in time.
         """
         ...
 

@@ -12,29 +12,48 @@ from liteshift.errors import DifferencesFound
 from liteshift.flow import Origin
 from liteshift.live.move import Move
 from liteshift.phases import Phase
-from liteshift.plan import Plan
+from liteshift.plan import Choices, Plan
 from liteshift.position import Lsn
 from liteshift.reports import Reject
 from liteshift.stages.prepare import prepare, refuse_unfit, refuse_unfit_to_live
 from liteshift.stops import Stop, passing
 
 
-def copy(move: Move, target: Target, rejects: Path, *, overwrite: bool, restart: bool = False, jobs: int = 1) -> None:
+def fit(origin: Origin, name: str, choices: Choices) -> Plan:
+    """The plan, where nothing stands in the way of a live move; only reads.
+
+    Args:
+        name: the move's.
+
+    Raises:
+        NotFit: the plan has refusals, or the server or a table can't be followed.
+        NoConnection: no permission for what must be made on the source.
+        Locked: another move is going on from it.
+    """
+    with origin.snapshot() as snapshot:
+        plan = prepare(snapshot, choices)
+    refuse_unfit(plan)
+    refuse_unfit_to_live(plan)
+    origin.require(name, plan)
+    return plan
+
+
+def copy(
+    move: Move, plan: Plan, target: Target, rejects: Path, *, overwrite: bool, restart: bool = False, jobs: int = 1
+) -> None:
     """Make the slot, and the file that shows the source at its beginning.
 
     A copy that was interrupted goes on at another moment, and what it had is brought up to that.
 
+    Args:
+        plan: what `fit` has found.
+
     Raises:
-        NotFit: the plan has refusals.
-        NoConnection: no permission for what must be made on the source.
+        LiteshiftError: what `fit` may raise, as the source may have changed since.
         DifferencesFound: what was copied is not equal to the source.
     """
     origin, name = move.ends.origin, move.page.move
     move.turn(Phase.COPYING, "the copy begins")
-    with origin.snapshot() as snapshot:
-        plan = prepare(snapshot, move.page.choices)
-    refuse_unfit(plan)
-    refuse_unfit_to_live(plan)
     origin.establish(name, plan)
     passing(Stop.ESTABLISHED)
 

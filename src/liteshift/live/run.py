@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
-from liteshift.ends import Target
 from liteshift.errors import Locked, NoConnection
 from liteshift.live import ending, following, reversing
 from liteshift.live.move import Move
@@ -16,8 +14,8 @@ _RETRY = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts to reach the
 _STEADY = 30.0  # seconds without a fault after which the next one is the first again
 
 
-def run(move: Move, target: Target, rejects: Path, *, overwrite: bool = False) -> None:
-    """Go on with a move from wherever it is.
+def run(move: Move) -> None:
+    """Go on with a move whose rows are copied from wherever it is.
 
     A source that can't be reached is tried again for ever: nothing is lost meanwhile.
 
@@ -29,10 +27,6 @@ def run(move: Move, target: Target, rejects: Path, *, overwrite: bool = False) -
         try:
             recover(move)
             match move.page.phase:
-                case Phase.NEW | Phase.COPYING:
-                    from liteshift.live import begin  # the planner, which no other phase needs, is slow to import
-
-                    begin.copy(move, target, rejects, overwrite=overwrite)
                 case Phase.FOLLOWING:
                     following.stay(move)
                 case Phase.REVERSING:
@@ -43,7 +37,7 @@ def run(move: Move, target: Target, rejects: Path, *, overwrite: bool = False) -
             if move.is_over and move.page.phase not in (Phase.FINALIZED, Phase.ABORTED):
                 return
         except (NoConnection, Locked) as error:
-            if move.page.phase in (Phase.NEW, Phase.COPYING) or move.is_over:
+            if move.is_over:
                 raise
             if time.monotonic() - since > _STEADY:
                 attempt = 0

@@ -127,20 +127,32 @@ def changed_identities(found: Sequence[Holder]) -> list[tuple[Holder, Identity]]
     return changes
 
 
-def establish(connection: psycopg.Connection[Any], name: str, plan: Plan, system: str, timeline: int) -> None:
-    """Make all that is not there yet; see `liteshift.flow.Origin`.
+def require(connection: psycopg.Connection[Any], name: str, plan: Plan) -> bool:
+    """Whether generated columns are to be published, where nothing stands in the way of `establish`; only reads.
 
     Raises:
         NoConnection: no permission; the hint has the statements to have run.
         NotFit: the server or a table can't be followed.
-        Locked: a table's lock was not free in time, or another move is going on from this database.
+        Locked: another move is going on from this database.
     """
     _require_alone(connection, name)
-    found = holders(connection, plan.tables)
     _require_server(connection)
+    _require_schema(connection)
+    found = holders(connection, plan.tables)
     _require_rights(connection, found)
     _require_tables(plan, found)
-    generated = _published_generated(connection, plan, found)
+    return _published_generated(connection, plan, found)
+
+
+def establish(connection: psycopg.Connection[Any], name: str, plan: Plan, system: str, timeline: int) -> None:
+    """Make all that is not there yet; see `liteshift.flow.Origin`.
+
+    Raises:
+        NoConnection, NotFit: as `require`.
+        Locked: a table's lock was not free in time, or another move is going on from this database.
+    """
+    generated = require(connection, name, plan)
+    found = holders(connection, plan.tables)
     _make_schema(connection)
     for statement in _TABLES.split(";"):
         connection.execute(statement.encode())
@@ -278,16 +290,17 @@ def _published_generated(connection: psycopg.Connection[Any], plan: Plan, found:
     return needed
 
 
+def _require_schema(connection: psycopg.Connection[Any]) -> None:
+    there = _one(connection, "SELECT to_regnamespace('liteshift')::text") is not None
+    if there and _one(connection, "SELECT obj_description(to_regnamespace('liteshift'), 'pg_namespace')") != TAG:
+        raise NotFit(
+            "the source has a schema named liteshift that liteshift has not made",
+            hint="Rename that schema: ALTER SCHEMA liteshift RENAME TO ...;",
+        )
+
+
 def _make_schema(connection: psycopg.Connection[Any]) -> None:
-    if has_schema(connection):
-        return
     if _one(connection, "SELECT to_regnamespace('liteshift')::text") is not None:
-        tagged = _one(connection, "SELECT obj_description(to_regnamespace('liteshift'), 'pg_namespace')")
-        if tagged != TAG:
-            raise NotFit(
-                "the source has a schema named liteshift that liteshift has not made",
-                hint="Rename that schema: ALTER SCHEMA liteshift RENAME TO ...;",
-            )
         return
     with connection.transaction():
         connection.execute("CREATE SCHEMA liteshift")

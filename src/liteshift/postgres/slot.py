@@ -21,7 +21,7 @@ from liteshift.position import Lsn
 from liteshift.postgres.connect import connect, connect_walsender, label, translate_error
 from liteshift.postgres.control import PostgresControl, control
 from liteshift.postgres.fence import PostgresFence
-from liteshift.postgres.publication import establish, has_schema, present, remove
+from liteshift.postgres.publication import establish, has_schema, present, remove, require
 from liteshift.postgres.sessions import telling, transactions
 from liteshift.postgres.shapes import read_shapes
 from liteshift.postgres.snapshot import PostgresSnapshot, PostgresSource
@@ -63,6 +63,12 @@ class PostgresOrigin:
         self._pace = pace or Pace()
         self._walsender = 0  # the process that served our last stream
         self.label = label(info)
+
+    def require(self, name: str, plan: Plan) -> None:
+        """Look whether all is fit for `establish`; see `liteshift.flow.Origin`."""
+        self.system()  # the role may replicate
+        with self._ordinary() as connection:
+            require(connection, name, plan)
 
     def establish(self, name: str, plan: Plan) -> None:
         """Make the schema, the publication and the identities that the stream needs; made already is fine."""

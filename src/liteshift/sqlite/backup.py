@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from liteshift.durable import sync
-from liteshift.errors import LiteshiftError, NoSpace, NotInitialised, UsageError
+from liteshift.errors import LiteshiftError, NoSpace, UsageError
 from liteshift.progress import Progress, silent
 from liteshift.sqlite import files
 from liteshift.sqlite.check import Check, check, snapshot
 from liteshift.sqlite.connect import connect
-from liteshift.sqlite.faults import explained, os_error
+from liteshift.sqlite.faults import explained, os_error, require_database
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.manifest import Manifest, manifest_path, write_manifest
 from liteshift.sqlite.pages import copy_pages
@@ -54,8 +54,7 @@ def create(
         UsageError: others may write into the folder.
         LiteshiftError: the database is damaged, and `keep_damaged` is not set.
     """
-    if not database.is_file():
-        raise NotInitialised(f"there is no database {database}")
+    require_database(database)
     try:
         _prepare(folder)
         with _claimed(folder, database.stem) as (created_at, partial, final):

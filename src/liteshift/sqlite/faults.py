@@ -6,12 +6,13 @@ import errno
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from liteshift.errors import LiteshiftError, Locked, NoConnection, NoSpace
+from liteshift.errors import LiteshiftError, Locked, NoConnection, NoSpace, NotInitialised
 from liteshift.sqlite.library import dbapi
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def explain(error: dbapi.Error, path: str | os.PathLike[str]) -> LiteshiftError:
@@ -56,3 +57,15 @@ def os_error(error: OSError, what: str) -> LiteshiftError:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return NoConnection(reason, hint="Name a folder that you may write to.")
     return LiteshiftError(reason)
+
+
+def require_database(database: Path) -> None:
+    """Raise where there is no such file, before SQLite makes one.
+
+    Raises:
+        NotInitialised: there is none.
+    """
+    if not database.is_file():
+        raise NotInitialised(
+            f"there is no database {database}", hint="Name a file that is there, such as one that liteshift has made."
+        )

@@ -7,10 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from liteshift.errors import NotInitialised
 from liteshift.sqlite.check import Check, check, snapshot
 from liteshift.sqlite.connect import PRAGMAS, Preset, connect
-from liteshift.sqlite.faults import explain
+from liteshift.sqlite.faults import explain, require_database
 from liteshift.sqlite.library import VERSION, dbapi, wal_reset_bug
 from liteshift.sqlite.maintain import log_bytes
 
@@ -71,8 +70,7 @@ def health(database: Path, *, preset: Preset = "fast", patience: float = 30) -> 
         NotInitialised: there is no such database.
         Locked, NoConnection: it can't be read.
     """
-    if not database.is_file():
-        raise NotInitialised(f"there is no database {database}")
+    require_database(database)
     found = Check((), {}, None)
     stored: dict[str, int | str] = {}
     settings: dict[str, int | str] = {}

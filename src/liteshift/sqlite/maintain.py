@@ -13,9 +13,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from liteshift.errors import Locked, NoSpace, NotInitialised
+from liteshift.errors import Locked, NoSpace
 from liteshift.sqlite.connect import connect
-from liteshift.sqlite.faults import explained
+from liteshift.sqlite.faults import explained, require_database
 from liteshift.sqlite.library import TEMP_IN_MEMORY, dbapi
 
 _TRUNCATE_WAIT = 250
@@ -133,8 +133,7 @@ def log_bytes(database: Path) -> int:
 
 @contextmanager
 def _working(database: Path, patience: float) -> Iterator[dbapi.Connection]:
-    if not database.is_file():
-        raise NotInitialised(f"there is no database {database}")
+    require_database(database)
     with explained(database), closing(connect(database, create=False, busy_timeout=int(patience * 1000))) as connection:
         yield connection
 

@@ -48,16 +48,11 @@ def task_of(identity: str, choices: Choices, plan: Plan) -> Task:
     Args:
         identity: the source's database.
     """
-    said = [f"{name} {_word(value)}" for name, value in as_json(choices).items() if value]
-    asked = ", ".join([identity, *said])
+    asked = f"{identity}, {choices.said}"
     # What the catalog estimates, and where sequences are, may change from run to run.
     tables = [replace(table, rows=0, bytes=0, sequence=None) for table in plan.tables]
     planned = json.dumps([as_json(tables), as_json(plan.views)], sort_keys=True)
     return Task(asked, sha256(planned.encode()).hexdigest(), tuple(table.target for table in plan.tables))
-
-
-def _word(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def refuse_unfit(plan: Plan) -> None:

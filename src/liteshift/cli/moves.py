@@ -1,0 +1,173 @@
+"""A live move as the commands find it: its folder, its two ends, and the options that say where they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from liteshift.cli import proof, render, switched
+from liteshift.errors import Interrupted, LiteshiftError
+from liteshift.keeper import Keeper
+from liteshift.live.move import STATUS, Ends, Move
+from liteshift.logbook import Page
+from liteshift.pace import Pace
+from liteshift.phases import Phase
+from liteshift.plan import as_json as words_as_json
+from liteshift.rejects import SUFFIX
+from liteshift.reports import SwitchReport
+from liteshift.stages.cutover import Terms
+from liteshift.workdir import Workdir
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_HOOK_SECONDS = 300
+
+
+def workdir_option(command: Command) -> Command:
+    """`--workdir`."""
+    return click.option(
+        "--workdir",
+        type=click.Path(path_type=Path),
+        envvar="LITESHIFT_WORKDIR",
+        metavar="FOLDER",
+        help="Where the move is written down; TARGET.liteshift where not given.",
+    )(command)
+
+
+def pause_option(command: Command) -> Command:
+    """`--pause`."""
+    return click.option(
+        "--pause",
+        type=click.FloatRange(min=0.01),
+        default=Terms().pause,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long writes may wait for a switch, at the most; then it is undone.",
+    )(command)
+
+
+def live_phase(path: Path, workdir: Path | None = None) -> Phase | None:
+    """Where the live move is that a file belongs to; None where it belongs to none, or to one that is over.
+
+    Raises:
+        LiteshiftError: the logbook can't be read.
+    """
+    page = page_of(place_of(path, workdir))
+    return None if page is None else page.phase
+
+
+def page_of(place: Workdir) -> Page | None:
+    """What is known of the live move in a folder; None where there is none, or one that is over.
+
+    Raises:
+        LiteshiftError: the logbook can't be read.
+    """
+    page = place.logbook.read() if place.logbook.exists() else None
+    return None if page is None or page.cleared else page
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """An interrupt is no failure: the move stands where it is."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            "interrupted; the move stands where it was, and its source keeps what is written meanwhile",
+            hint=f"Go on with the same command, or give up: liteshift abort SOURCE {path}",
+        ) from error
+
+
+@contextmanager
+def opened(
+    place: Workdir,
+    source: str | None,
+    path: Path,
+    pause: float,
+    as_json: bool,
+    rate: float = 0,
+    *,
+    accepted: bool = False,
+) -> Iterator[Move]:
+    """A move, ready to be gone on with, which shows what it reports.
+
+    Args:
+        accepted: the user can do without what is lost.
+    """
+    page = place.logbook.read()
+    with render.progress(as_json_lines=as_json) as progress, _keeper(page) as gate:
+        ends = Ends(origin_of(source, rate), target_of(path), gate, lambda side: _run_hook(page, side))
+        terms = Terms(pause=pause)
+
+        def show(kind: str, word: Any) -> None:
+            switched.show(as_json, kind, word, accepted=accepted)
+            if isinstance(word, SwitchReport):
+                place.file(f"{kind}.html", proof.page(words_as_json(word)))
+
+        yield Move(ends, place, page, terms=terms, progress=progress, show=show)
+
+
+@contextmanager
+def _keeper(page: Page) -> Iterator[Keeper | None]:
+    if not page.gate:
+        yield None
+        return
+    with Keeper(page.gate) as keeper:
+        yield keeper
+
+
+def _run_hook(page: Page, side: str) -> None:
+    command = page.hooks.get(side, "")
+    if not command:
+        return
+    environment = {**os.environ, "LITESHIFT_SIDE": side, "LITESHIFT_TARGET": page.target}
+    try:
+        done = subprocess.run(
+            shlex.split(command), env=environment, timeout=_HOOK_SECONDS, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+        raise LiteshiftError(f"the command for going to {side} could not be run: {error}") from error
+    if done.returncode:
+        raise LiteshiftError(f"the command for going to {side} ended with exit code {done.returncode}")
+
+
+def facts_of(place: Workdir) -> dict[str, Any]:
+    """What the process that runs a move has last said of it."""
+    try:
+        found: dict[str, Any] = json.loads((place.path / STATUS).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def place_of(path: Path, workdir: Path | None) -> Workdir:
+    """The folder of a file's move."""
+    return Workdir(workdir) if workdir else Workdir.beside(path.absolute())
+
+
+def rejects_of(path: Path) -> Path:
+    """Where rows that can't be carried into a file are written down."""
+    return path.with_name(f"{path.name}{SUFFIX}")
+
+
+def origin_of(source: str | None, rate: float = 0) -> Any:
+    """The source that an argument or the environment names; no more than `rate` bytes a second of it."""
+    from liteshift.postgres.connect import resolve
+    from liteshift.postgres.slot import PostgresOrigin
+
+    return PostgresOrigin(resolve(source), Pace(rate))
+
+
+def target_of(path: Path) -> Any:
+    """The file at a path."""
+    from liteshift.sqlite.target import SqliteTarget
+
+    return SqliteTarget(path)

@@ -1,0 +1,44 @@
+"""`liteshift status`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from liteshift.cli import options, render, switched
+from liteshift.cli.moves import facts_of, origin_of, place_of, workdir_option
+from liteshift.errors import NoConnection
+from liteshift.phases import Phase
+
+_LONG_SECONDS = 30  # for which a transaction is open that `status` warns of
+
+
+@click.command()
+@options.source_and_target
+@workdir_option
+@options.json_option
+def status(ends: tuple[str, ...], workdir: Path | None, as_json: bool) -> None:
+    """Say where a live move is, how far behind, what it holds on the source's disk, and what to type next.
+
+    What it holds, and which transactions a cutover would have to wait for, is asked of SOURCE, where that is given.
+    """
+    source, path = options.split_ends(ends)
+    place = place_of(path, workdir)
+    page = place.logbook.read()
+    running = place.is_run()
+    facts = facts_of(place) if running else {}
+    held = None
+    if source or os.environ.get("LITESHIFT_SOURCE"):
+        origin = origin_of(source)
+        try:
+            held = origin.held_bytes(page.move)
+            if page.phase in (Phase.NEW, Phase.COPYING, Phase.FOLLOWING):
+                facts["long_transactions"] = origin.long_transactions(seconds=_LONG_SECONDS)
+        except NoConnection as error:  # all else is known without it
+            facts["source"] = error.message
+    if as_json:
+        render.print_json(switched.status_words(page, facts, running=running, held=held))
+    else:
+        switched.print_status(render.console(), page, facts, running=running, held=held, target=str(path))
