@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from tests.interrupt.test_kill_matrix import is_whole
-from tests.interrupt.walk import SCHEMA, Application, Mover, tokens
+from tests.interrupt.walk import SCHEMA, Application, Mover, is_whole, tokens
 
 from liteshift.keeper import Keeper
 from liteshift.phases import Phase

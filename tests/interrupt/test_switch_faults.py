@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from tests.interrupt.test_kill_matrix import is_whole
-from tests.interrupt.walk import SCHEMA, Application, Mover, rows, tokens
+from tests.interrupt.walk import SCHEMA, Application, Mover, is_whole, rows, tokens
 from tests.proxy import Proxy
 
 from liteshift.app.gate import Gate

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -60,6 +62,7 @@ class Application:
         self._url, self._file = url, file
         self._gate = Gate(route, patience=_SECONDS)
         self._end = threading.Event()
+        self._writing = threading.RLock()
         self._thread = threading.Thread(target=self._run, name="application")
 
     def start(self) -> None:
@@ -72,20 +75,30 @@ class Application:
         self._gate.close()
         return self.ledger
 
+    @contextmanager
+    def resting(self) -> Iterator[Ledger]:
+        """Have it write nothing for a while."""
+        with self._writing:
+            yield self.ledger
+
     def _run(self) -> None:
         number = 0
         while not self._end.is_set():
             number += 1
-            token, began = f"{number}-{token_hex(4)}", time.monotonic()
-            try:
-                with self._gate.writing() as side:
-                    write(self._url if side == "postgresql" else self._file, side, token, number)
-            except (psycopg.Error, LiteshiftError) as error:
-                self.ledger.failed.append(str(error))
-            else:
-                self.ledger.acknowledged.append(token)
-            self.ledger.longest = max(self.ledger.longest, time.monotonic() - began)
+            with self._writing:
+                self._write(f"{number}-{token_hex(4)}", number)
             time.sleep(_BREATH)
+
+    def _write(self, token: str, number: int) -> None:
+        began = time.monotonic()
+        try:
+            with self._gate.writing() as side:
+                write(self._url if side == "postgresql" else self._file, side, token, number)
+        except (psycopg.Error, LiteshiftError) as error:
+            self.ledger.failed.append(str(error))
+        else:
+            self.ledger.acknowledged.append(token)
+        self.ledger.longest = max(self.ledger.longest, time.monotonic() - began)
 
 
 def write(where: str | Path, side: str, token: str, number: int) -> None:
@@ -229,6 +242,22 @@ class Mover:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+
+
+def is_whole(ledger: Ledger, held: list[str]) -> None:
+    """Every write that was acknowledged is there, once."""
+    counted = Counter(held)
+    lost = [token for token in ledger.acknowledged if token not in counted and not token.startswith("old")]
+    assert not lost, (lost[:5], ledger.failed[:5])
+    assert max(counted.values()) == 1
+
+
+def are_alike(url: str, file: Path) -> None:
+    """Both sides hold the same rows, as soon as the one has what was written on the other."""
+    deadline = time.monotonic() + _SECONDS
+    while (there := rows(url)) != (here := rows(file)):
+        assert time.monotonic() < deadline, {name: (there[name][-3:], here[name][-3:]) for name in there}
+        time.sleep(0.05)
 
 
 def tokens(where: str | Path) -> list[str]:
