@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from tests.interrupt.walk import SCHEMA, Mover, leftovers, rows, write
+from tests.interrupt.walk import SCHEMA, Mover, Operator, leftovers, rows, write
 
 from liteshift.keeper import Keeper
 from liteshift.phases import Phase
@@ -23,55 +21,7 @@ from liteshift.sqlite.guard import FOLLOWS, passing_guards
 from liteshift.sqlite.library import dbapi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-class Operator:
-    """Who types."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self._environment = {**os.environ, "LITESHIFT_SOURCE": url, "PYTHONUNBUFFERED": "1"}
-        self._folder = folder
-
-    def types(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "liteshift", *words]
-        return subprocess.run(
-            command, env=self._environment, cwd=self._folder, capture_output=True, text=True, check=False, timeout=120
-        )
-
-    @contextmanager
-    def begins(self, *words: str) -> Iterator[subprocess.Popen[str]]:
-        """A command that is at work."""
-        command, pipe = [sys.executable, "-m", "liteshift", *words], subprocess.PIPE
-        with subprocess.Popen(
-            command, env=self._environment, cwd=self._folder, stdout=pipe, stderr=pipe, text=True
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
-
-    def gets(self, *words: str) -> dict[str, Any]:
-        """The last line of what a command answers as JSON."""
-        done = self.types(*words, "--json")
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return found
-
-
-@pytest.fixture
-def moved(database: str, tmp_path: Path) -> Iterator[tuple[str, Mover, Operator]]:
-    """A live move that follows, without a gate."""
-    with psycopg.connect(database, autocommit=True) as source:
-        source.execute(SCHEMA.encode())
-    mover = Mover(database, tmp_path, gate=False)
-    mover.start()
-    try:
-        mover.until(Phase.FOLLOWING)
-        yield database, mover, Operator(database, tmp_path)
-    finally:
-        mover.close()
 
 
 def test_the_whole_way_as_it_is_typed(moved: tuple[str, Mover, Operator]) -> None:
@@ -175,7 +125,8 @@ def test_a_second_move_from_one_database_is_refused(moved: tuple[str, Mover, Ope
     assert second.returncode == 11, second.stderr
     assert "another live move" in second.stderr
     assert mover.phase() is Phase.FOLLOWING
-    assert operator.types("abort", "--yes", "other.db").returncode == 0
+    assert list(tmp_path.glob("other*")) == []
+    assert operator.types("abort", "--yes", "other.db").returncode == 11  # whoever runs it is to be asked
     operator.gets("verify", "app.db")  # nothing was taken away from it
 
 
@@ -445,7 +396,7 @@ def test_a_difference_is_not_repaired_but_mended(moved: tuple[str, Mover, Operat
     found = operator.types("verify", "app.db")
     assert found.returncode == 14
     for text in (refused.stderr, found.stderr):
-        assert "liteshift abort SOURCE app.db, then liteshift migrate --live --overwrite SOURCE app.db" in text
+        assert "liteshift abort app.db, then liteshift migrate --live --overwrite app.db" in text
     assert operator.types("abort", "--yes", "app.db").returncode == 0
     mover.close()
     mover = Mover(url, mover.file.parent, "--overwrite", gate=False)

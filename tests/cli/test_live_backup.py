@@ -7,30 +7,14 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from tests.cli.test_live import Operator
-from tests.interrupt.walk import SCHEMA, Mover, leftovers, rows, tokens, write
+from tests.interrupt.walk import Mover, Operator, leftovers, rows, tokens, write
 
 from liteshift.phases import Phase
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.guard import FOLLOWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def moved(database: str, tmp_path: Path) -> Iterator[tuple[str, Mover, Operator]]:
-    """A live move that follows, without a gate."""
-    with psycopg.connect(database, autocommit=True) as source:
-        source.execute(SCHEMA.encode())
-    mover = Mover(database, tmp_path, gate=False)
-    mover.start()
-    try:
-        mover.until(Phase.FOLLOWING)
-        yield database, mover, Operator(database, tmp_path)
-    finally:
-        mover.close()
 
 
 def lose(file: Path) -> None:

@@ -4,6 +4,7 @@ the command that moves it, which may be killed and started again at any moment.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -242,6 +243,39 @@ class Mover:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+
+
+class Operator:
+    """Who types the commands."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._environment = {**os.environ, "LITESHIFT_SOURCE": url, "PYTHONUNBUFFERED": "1"}
+        self._folder = folder
+
+    def types(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "liteshift", *words]
+        return subprocess.run(
+            command, env=self._environment, cwd=self._folder, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    @contextmanager
+    def begins(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that is at work."""
+        command, pipe = [sys.executable, "-m", "liteshift", *words], subprocess.PIPE
+        with subprocess.Popen(
+            command, env=self._environment, cwd=self._folder, stdout=pipe, stderr=pipe, text=True
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def gets(self, *words: str) -> dict[str, Any]:
+        """The last line of what a command answers as JSON."""
+        done = self.types(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return found
 
 
 def is_whole(ledger: Ledger, held: list[str]) -> None:
