@@ -116,10 +116,11 @@ def _connect(info: str, settings: Mapping[str, str], **more: Any) -> psycopg.Con
         raise NoConnection(f"no connection to {label(info)}: {_reason(error)}", hint=hint) from None
     try:
         _lift_timeout(connection)
-        for name, value in {**SESSION, **settings}.items():  # without parameters, which a walsender does not know
-            connection.execute(
-                sql.SQL("SELECT set_config({}, {}, false)").format(sql.Literal(name), sql.Literal(value))
-            )
+        chosen = [  # without parameters, which a walsender does not know
+            sql.SQL("pg_catalog.set_config({}, {}, false)").format(sql.Literal(name), sql.Literal(value))
+            for name, value in {**SESSION, **settings}.items()
+        ]
+        connection.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(chosen)))
         with suppress(psycopg.errors.InsufficientPrivilege):  # only a superuser chooses the language of messages
             connection.execute("SET lc_messages = 'C'")
     except psycopg.Error as error:

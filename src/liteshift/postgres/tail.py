@@ -25,7 +25,7 @@ from liteshift.postgres.libpq import addresses
 
 _MOST_WAITING = 16 << 20  # bytes
 _PIECE = 256 << 10  # bytes
-_LOOK = 0.2  # seconds; how often the thread looks whether it is to end
+_LOOK = 0.05  # seconds; how often the thread looks whether it is to end
 _REPORT = 1.0  # seconds between two status updates; also asks how far the server is
 _SILENCE = 120.0  # seconds without a word, though we ask every second, after which a connection counts as broken
 _GOODBYE = 2.0  # seconds
