@@ -38,6 +38,7 @@ test: $(STAMP) $(NATIVE)  ## all tests but the long ones
 
 soak: $(STAMP)  ## the long tests
 	$(BIN)/python -m pytest -m soak tests
+	LITESHIFT_TIMES=50 $(BIN)/python -m pytest -n 2 --timeout 3600 tests/native/test_builder.py tests/sqlite/test_capture_property.py
 
 oracle: $(STAMP) $(NATIVE)  ## 100,000 generated values of all types there and back, counted type by type
 	$(BIN)/python -m pytest -q -m soak tests/oracle -k many

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from liteshift import native
 from liteshift.ends import Unbuilt
@@ -257,7 +258,7 @@ def judge(path: Path, rows: int) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(tables(), st.sampled_from(PAGE_SIZES), st.integers(1, 5000))
 def test_a_table_built_both_ways_is_the_same(
     table: tuple[str, list[tuple[Value, ...]]], page_size: int, cut: int

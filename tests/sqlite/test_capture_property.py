@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from liteshift.catalog import Name
 from liteshift.changes import Captured
@@ -236,7 +237,9 @@ def test_a_rowid_that_is_moved_onto_another_by_its_own_name(tmp_path: Path) -> N
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(kind=st.sampled_from(sorted(TRIGGERS)), seed=st.lists(inserts(), max_size=4), script=steps)
 def test_replaying_the_capture(

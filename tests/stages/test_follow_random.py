@@ -194,7 +194,7 @@ def followed(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(work=st.lists(st.lists(statements(), min_size=1, max_size=5), min_size=1, max_size=8))
 def test_random_work(followed: tuple[Live, Follower], work: list[list[sql.Composed]]) -> None:
