@@ -360,6 +360,70 @@ def test_a_command_that_fails_undoes_the_cutover(database: str, tmp_path: Path) 
         mover.close()
 
 
+def test_a_file_whose_folder_is_not_named_is_not_taken_for_one_at_rest(
+    moved: tuple[str, Mover, Operator], tmp_path: Path
+) -> None:
+    url, mover, operator = moved
+    operator.gets("cutover", "--yes", "--skip-backup", "app.db")
+    mover.kill()
+    elsewhere = tmp_path / "elsewhere"
+    mover.workdir.path.rename(elsewhere)
+    write(mover.file, "sqlite", "not there yet", 35)
+    for words in (["verify"], ["verify", "--repair", "--yes"]):
+        refused = operator.types(*words, "app.db")
+        assert (refused.returncode, "--workdir" in refused.stderr) == (2, True), refused.stderr
+    refused = operator.types("verify", "--repair", "--yes", "--workdir", "elsewhere", "app.db")
+    assert (refused.returncode, "the application lives on" in refused.stderr) == (2, True), refused.stderr
+    for words in (["migrate"], ["migrate", "--live"]):
+        refused = operator.types(*words, "--overwrite", "app.db")
+        assert (refused.returncode, "part of the live move" in refused.stderr) == (2, True), refused.stderr
+    found = operator.gets("verify", "--workdir", "elsewhere", "app.db")
+    assert all(not table["differences"] for table in found["tables"])
+    assert ("not there yet",) in [row[2:3] for row in rows(url)["entry"]]
+
+
+def test_an_operator_who_gives_up_waiting_is_told_what_becomes_of_it(moved: tuple[str, Mover, Operator]) -> None:
+    url, mover, operator = moved
+    assert mover._process is not None
+    mover._process.send_signal(signal.SIGSTOP)  # so it begins nothing
+    with operator.begins("cutover", "--yes", "--skip-backup", "app.db") as asking:
+        while not mover.workdir.asking.is_asked():
+            time.sleep(0.02)
+        asking.send_signal(signal.SIGINT)
+        _, told = asking.communicate(timeout=60)
+    assert (asking.returncode, "nothing of what was asked for had begun" in told) == (16, True), told
+    mover._process.send_signal(signal.SIGCONT)
+    operator.gets("verify", "app.db")  # it is at work again
+    assert mover.phase() is Phase.FOLLOWING
+
+    with psycopg.connect(url) as foreign:
+        foreign.execute("UPDATE customer SET name = 'open' WHERE id = 1")
+        with operator.begins("cutover", "--yes", "--skip-backup", "app.db") as asking:
+            assert asking.stderr is not None
+            assert "waiting for" in asking.stderr.readline()
+            asking.send_signal(signal.SIGINT)
+            _, told = asking.communicate(timeout=60)
+        assert (asking.returncode, "goes on with it" in told) == (16, True), told
+    mover.until(Phase.REVERSING)
+
+
+def test_rows_that_can_not_come_along_are_seen_however_late(moved: tuple[str, Mover, Operator]) -> None:
+    url, mover, operator = moved
+    with psycopg.connect(url) as foreign:
+        foreign.execute("UPDATE customer SET name = 'open' WHERE id = 1")
+        with operator.begins("cutover", "--yes", "--skip-backup", "app.db") as asking:
+            assert asking.stderr is not None
+            assert "waiting for" in asking.stderr.readline()
+            foreign.execute("INSERT INTO loose VALUES ('late', 'infinity')")
+            foreign.commit()
+            _, told = asking.communicate(timeout=60)
+    assert (asking.returncode, "would stay behind" in told) == (3, True), told
+    assert mover.phase() is Phase.FOLLOWING
+    write(url, "postgresql", "goes on", 35)
+    assert operator.types("cutover", "--yes", "--skip-backup", "--accept-rejects", "app.db").returncode == 0
+    assert mover.phase() is Phase.REVERSING
+
+
 @pytest.mark.parametrize(
     "statement", ["UPDATE customer SET name = 'slow' WHERE id = 1", "LOCK TABLE customer IN SHARE MODE"]
 )

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from tests.interrupt.walk import SCHEMA, Application, Mover, is_whole, tokens
 
+from liteshift.asking import Request
 from liteshift.keeper import Keeper
 from liteshift.phases import Phase
 from liteshift.stops import Stop
-from liteshift.workdir import Request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +39,9 @@ def test_no_write_goes_where_nobody_would_find_it(stop: Stop, database: str, tmp
         process, number = mover._process, 0
         assert process is not None
         while process.poll() is None:  # a switch that takes too long is undone, and asked for again
-            if mover.workdir.asked() is None:
+            if not mover.workdir.asking.is_asked():
                 number += 1
-                mover.workdir.ask(Request(f"try-{number}", verb, {"skip_backup": True}))
+                mover.workdir.asking.ask(Request(f"try-{number}", verb, {"skip_backup": True}))
             time.sleep(0.05)
         acknowledged = len(application.ledger.acknowledged)
         time.sleep(PAUSE + 1)

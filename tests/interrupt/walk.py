@@ -22,10 +22,11 @@ from typing import Any
 import psycopg
 
 from liteshift.app.gate import Gate
+from liteshift.asking import Request
 from liteshift.errors import LiteshiftError
 from liteshift.phases import Phase
 from liteshift.sqlite.connect import connect
-from liteshift.workdir import Request, Workdir
+from liteshift.workdir import Workdir
 
 SCHEMA = """
 CREATE TABLE customer (id serial PRIMARY KEY, name text NOT NULL, balance numeric(12, 2) NOT NULL DEFAULT 0);
@@ -192,7 +193,7 @@ class Mover:
     def until(self, *phases: Phase) -> None:
         """Wait until it has come to a phase and stays there, reviving it on the way."""
         deadline = time.monotonic() + self.patience
-        while self.phase() not in phases or self.workdir.asked() is not None:
+        while self.phase() not in phases or self.workdir.asking.is_asked():
             self.revive()
             assert time.monotonic() < deadline, (self.phase(), self.log.read_text()[-3000:])
             time.sleep(0.02)
@@ -211,9 +212,9 @@ class Mover:
         deadline = time.monotonic() + self.patience
         while self.phase() not in phases:
             assert time.monotonic() < deadline, (verb, self.phase(), self.log.read_text()[-3000:])
-            if not self.revive() and self.workdir.is_run() and self.workdir.asked() is None:
+            if not self.revive() and self.workdir.is_run() and not self.workdir.asking.is_asked():
                 number = token_hex(4)
-                self.workdir.ask(Request(number, verb, {"skip_backup": True}))
+                self.workdir.asking.ask(Request(number, verb, {"skip_backup": True}))
                 self._await(number, phases, deadline)
             time.sleep(0.02)
 
@@ -225,7 +226,7 @@ class Mover:
             if answer.exists():
                 answer.unlink()
                 return
-            if self.phase() in phases and self.workdir.asked() is None:
+            if self.phase() in phases and not self.workdir.asking.is_asked():
                 return
             time.sleep(0.01)
 

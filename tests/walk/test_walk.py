@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 
+from liteshift.asking import Request
 from liteshift.errors import LossesNotAccepted, NoConnection, NotFit
 from liteshift.live import begin, ending
 from liteshift.live.move import Ends, Move
@@ -26,7 +27,7 @@ from liteshift.sqlite.connect import connect
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.target import SqliteTarget
 from liteshift.stages.cutover import Terms
-from liteshift.workdir import Request, Workdir
+from liteshift.workdir import Workdir
 
 CASES = Path(__file__).parents[1] / "cases"
 NAMES = sorted(path.parent.name for path in CASES.glob("*/schema.sql"))

@@ -11,7 +11,7 @@ from secrets import token_hex
 import click
 
 from liteshift.cli import render
-from liteshift.cli.moves import opened, origin_of, page_of, place_of, rejects_of, target_of, told
+from liteshift.cli.moves import opened, origin_of, page_of, place_of, refuse_to_replace, rejects_of, target_of, told
 from liteshift.errors import LossesNotAccepted, UsageError
 from liteshift.keeper import Keeper
 from liteshift.live.run import run
@@ -55,6 +55,7 @@ def move_live(
 
             os.environ.setdefault("LITESHIFT_SQLITE", _FOR_COPYING)
             target_of(path).require_free(overwrite=overwrite)
+            refuse_to_replace(path)
             plan = begin.fit(origin_of(source), name, choices)
         with place.locked():
             page = page_of(place)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from liteshift.asking import Request
 from liteshift.cli import options, render, switched
 from liteshift.cli.moves import (
     facts_of,
@@ -30,7 +31,7 @@ from liteshift.live.run import run
 from liteshift.logbook import Page
 from liteshift.phases import Phase
 from liteshift.stages.cutover import Terms, now
-from liteshift.workdir import Request, Workdir
+from liteshift.workdir import Workdir
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -158,6 +159,21 @@ def refuse_repair(path: Path, phase: Phase) -> None:
     )
 
 
+def refuse_strange_folder(path: Path, workdir: Path | None) -> None:
+    """Raise where a file is part of a live move that the folder knows nothing of: it is no file to compare at rest.
+
+    Raises:
+        UsageError: so it is.
+    """
+    move = target_of(path).move()
+    if move is not None:
+        raise UsageError(
+            f"{path} is part of the live move {move}, of which {place_of(path, workdir).path} knows nothing",
+            hint="Name the folder that it was begun with: --workdir FOLDER. If that is lost, give the move up first:"
+            f" liteshift abort SOURCE {path}",
+        )
+
+
 def _anew(path: Path) -> str:
     return f"liteshift abort SOURCE {path}, then liteshift migrate --live --overwrite SOURCE {path}"
 
@@ -187,8 +203,8 @@ def ask_runner(verb: str, path: Path, workdir: Path | None, **wanted: bool | flo
     if not place.is_run():
         return None
     number = token_hex(8)
-    place.ask(Request(number, verb, dict(wanted)))
-    answer = place.await_answer(number, _Looking(place))
+    place.asking.ask(Request(number, verb, dict(wanted)))
+    answer = place.asking.await_answer(number, _Looking(place), place.is_run)
     if answer.exit_code:
         error = LiteshiftError(answer.message, hint=answer.hint or None)
         error.exit_code = answer.exit_code

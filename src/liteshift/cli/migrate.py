@@ -11,8 +11,8 @@ import click
 from liteshift import migration
 from liteshift.cli import options, render, report
 from liteshift.cli.begin import move_live
-from liteshift.cli.live import compare_live, refuse_repair
-from liteshift.cli.moves import live_phase, pause_option, workdir_option
+from liteshift.cli.live import compare_live, refuse_repair, refuse_strange_folder
+from liteshift.cli.moves import live_phase, pause_option, refuse_to_replace, workdir_option
 from liteshift.ends import Source, Target
 from liteshift.errors import DifferencesFound, LossesNotAccepted, UsageError
 from liteshift.pace import Pace
@@ -110,6 +110,7 @@ def migrate(
     if gate or on_cutover or on_rollback:
         raise UsageError("--gate, --on-cutover and --on-rollback are for a live move", hint="Say --live as well.")
     source, target = open_source(given, max_rate), open_target(path)
+    refuse_to_replace(path)
     out = render.console()
 
     def show(found: Plan) -> None:
@@ -178,6 +179,7 @@ def _judge(done: MigrateReport, accept_losses: bool) -> None:
 @click.option("--undo", type=click.Path(path_type=Path), help="The undo script; TARGET.undo-TIME.sql where not given.")
 @click.option("--yes", is_flag=True, help="Repair without asking.")
 @options.rate_option
+@workdir_option
 @options.json_option
 def verify(
     ends: tuple[str, ...],
@@ -187,17 +189,19 @@ def verify(
     undo: Path | None,
     yes: bool,
     max_rate: float,
+    workdir: Path | None,
     as_json: bool,
 ) -> None:
     """Compare every row of SOURCE and TARGET by value, and show each difference down to the column."""
     given, path = options.split_ends(ends)
-    phase = live_phase(path)
+    phase = live_phase(path, workdir)
     if phase is not None:  # only whoever follows can bring both sides to one moment
         if repair:
             refuse_repair(path, phase)
-        compare_live(given, path, None, as_json=as_json)
+        compare_live(given, path, workdir, as_json=as_json)
         return
     source, target = open_source(given, max_rate), open_target(path)
+    refuse_strange_folder(path, workdir)
     with render.progress(as_json_lines=as_json) as progress:
         verdict = migration.compare(source, target, choices, progress=progress, limit=limit)
     if as_json:

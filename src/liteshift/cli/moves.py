@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from liteshift.cli import proof, render, switched
-from liteshift.errors import Interrupted, LiteshiftError
+from liteshift.errors import Interrupted, LiteshiftError, UsageError
 from liteshift.keeper import Keeper
 from liteshift.live.move import STATUS, Ends, Move
 from liteshift.logbook import Page
@@ -72,6 +72,24 @@ def page_of(place: Workdir) -> Page | None:
     """
     page = place.logbook.read() if place.logbook.exists() else None
     return None if page is None or page.cleared else page
+
+
+def refuse_to_replace(path: Path) -> None:
+    """Raise where a file that a new one would replace is part of a live move.
+
+    Raises:
+        UsageError: it is.
+    """
+    try:
+        move = target_of(path).move()
+    except LiteshiftError:  # no file of SQLite's, or none that can be read
+        return
+    if move is not None:
+        raise UsageError(
+            f"{path} is part of the live move {move}, and what was written there may be nowhere else",
+            hint=f"End that move first: liteshift abort SOURCE {path}, or where the application lives on the file"
+            " liteshift rollback or finalize.",
+        )
 
 
 @contextmanager

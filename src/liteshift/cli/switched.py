@@ -17,7 +17,7 @@ from liteshift.reports import MigrateReport, Verdict
 
 _NEXT = {
     Phase.NEW: "liteshift migrate --live SOURCE {target}",
-    Phase.COPYING: "liteshift migrate --live SOURCE {target}   copies again, from a new moment",
+    Phase.COPYING: "liteshift migrate --live SOURCE {target}   goes on copying, up to a new moment",
     Phase.FOLLOWING: "liteshift cutover SOURCE {target}   moves the application; liteshift abort gives up",
     Phase.SWITCHING: "liteshift migrate --live SOURCE {target}   finishes the cutover, or undoes it",
     Phase.REVERSING: "liteshift rollback SOURCE {target}   goes back; liteshift finalize stays for good",

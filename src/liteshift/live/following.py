@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from liteshift.asking import Request
 from liteshift.catalog import Name
 from liteshift.changes import Shape
-from liteshift.errors import DifferencesFound, LiteshiftError, Locked, LossesNotAccepted, UsageError
+from liteshift.errors import DifferencesFound, LiteshiftError, Locked, UsageError
 from liteshift.live.move import Move
 from liteshift.phases import Phase
 from liteshift.reports import Verdict
-from liteshift.stages.cutover import Bridge, Terms, cut_over, new_token, past_the_log
+from liteshift.stages.cutover import Bridge, Terms, cut_over, new_token, past_the_log, refuse_rejects
 from liteshift.stages.follow import Follower
 from liteshift.stages.moment import verify_following
 from liteshift.stops import Stop, passing
-from liteshift.workdir import Request
 
 _TURN = 0.05  # seconds
 _MOST_TOUCHED = 1000  # keys to compare within a pause; where there are more, all is compared anew before it
@@ -105,10 +105,13 @@ class _Session:
     def _cut_over(self, terms: Terms, request: Request) -> str:
         move, follower = self._move, self._follower
         move.ends.destination.require_fit()
-        if not request.options.get("accept_rejects"):
-            self._refuse_rejects()
+        accept_rejects = bool(request.options.get("accept_rejects"))
+        if not accept_rejects:
+            refuse_rejects(follower)
         backup = "" if request.options.get("skip_backup") else move.ends.destination.back_up()
         verdict = self._made_ready(terms.wait)
+        if not accept_rejects:
+            refuse_rejects(follower)  # those that came meanwhile
         token, epoch = new_token(), move.page.epoch + 1
         move.turn(Phase.SWITCHING, "a cutover begins", token=token)
         passing(Stop.CUTOVER_NOTED)
@@ -122,6 +125,7 @@ class _Session:
                 shapes=self._shapes,
                 backup=backup,
                 terms=terms,
+                accept_rejects=accept_rejects,
                 tell=move.tell_waiting,
             )
         except BaseException as error:
@@ -134,14 +138,6 @@ class _Session:
         )
         passing(Stop.CUTOVER_DONE)
         return name
-
-    def _refuse_rejects(self) -> None:
-        if count := self._follower.rejected:
-            raise LossesNotAccepted(
-                f"{count} rows of the source can't be carried, and would stay behind",
-                hint="Mend them on the source, and they come by themselves; the file's table liteshift_rejects names"
-                " each. If you can do without them, say --accept-rejects.",
-            )
 
     def _is_undone(self) -> bool:
         try:

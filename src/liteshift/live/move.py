@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from liteshift.asking import Answer, Request
 from liteshift.errors import LiteshiftError
 from liteshift.flow import Capture, Destination, Held, Origin
 from liteshift.logbook import Entry, Page
@@ -17,7 +18,7 @@ from liteshift.phases import Phase
 from liteshift.plan import Plan, as_json
 from liteshift.progress import Progress
 from liteshift.stages.cutover import Bridge, Terms, now
-from liteshift.workdir import Answer, Request, Workdir
+from liteshift.workdir import Workdir
 
 _TELL_SECONDS = 1.0
 STATUS = "status.json"
@@ -110,7 +111,7 @@ class Move:
             request, self._own = self._own, None
             self.is_over = True
             return request
-        return None if self.is_over else self._workdir.asked()
+        return None if self.is_over else self._workdir.asking.asked()
 
     def terms_of(self, request: Request) -> Terms:
         """What a switch that is asked for may cost."""
@@ -128,12 +129,12 @@ class Move:
         except LiteshiftError as error:
             if self.is_over:
                 raise
-            self._workdir.answer(
+            self._workdir.asking.answer(
                 Answer(request.number, message=error.message, hint=error.hint or "", exit_code=error.exit_code)
             )
         else:
             if not self.is_over:
-                self._workdir.answer(Answer(request.number, report=done[0] if done else ""))
+                self._workdir.asking.answer(Answer(request.number, report=done[0] if done else ""))
 
     def file_report(self, name: str, word: Any) -> str:
         """Keep a report in the workdir, and show it; its file's name."""

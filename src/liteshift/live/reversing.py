@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from liteshift.asking import Request
 from liteshift.errors import DifferencesFound, Locked, UsageError
 from liteshift.live.move import Move
 from liteshift.phases import Phase
@@ -14,7 +15,6 @@ from liteshift.stages.reverse import Reverser
 from liteshift.stages.rollback import roll_back
 from liteshift.stops import Stop, passing
 from liteshift.translate.takeback import Takeback
-from liteshift.workdir import Request
 
 _TURN = 0.25  # seconds between two looks at what was written
 _LOOK = 0.05

@@ -9,7 +9,7 @@ from secrets import token_hex
 
 from liteshift.catalog import Name
 from liteshift.changes import Shape
-from liteshift.errors import DifferencesFound, LiteshiftError, Locked
+from liteshift.errors import DifferencesFound, LiteshiftError, Locked, LossesNotAccepted
 from liteshift.flow import Capture, Control, Destination, Held
 from liteshift.plan import Plan
 from liteshift.progress import untold
@@ -65,6 +65,7 @@ def cut_over(
     shapes: Mapping[Name, Shape],
     backup: str,
     terms: Terms,
+    accept_rejects: bool = False,
     tell: Callable[[str], None] = untold,
 ) -> SwitchReport:
     """Let the application live on the file.
@@ -75,9 +76,11 @@ def cut_over(
         verdict: every row compared before, at one position.
         shapes: how the tables looked when that comparison began.
         backup: the backup that was made and checked before.
+        accept_rejects: rows that the file can't hold may stay behind.
         tell: told for whom it waits.
 
     Raises:
+        LossesNotAccepted: there are such rows, whenever they came; all is undone.
         Locked: a write did not end in time, or the pause lasted too long; all is undone.
         DifferencesFound: a row that was changed lately is not the same on both sides; all is undone.
     """
@@ -97,6 +100,8 @@ def cut_over(
         pause.done("source fenced")
         if not follower.until_token(token, seconds=pause.left):
             raise Locked("the token did not come through the source's log in time", hint="Try again.")
+        if not accept_rejects:
+            refuse_rejects(follower)
         passing(Stop.CUTOVER_DRAINED)
         pause.done("log drained")
         with bridge.destination.reading() as reading:
@@ -124,6 +129,20 @@ def cut_over(
     pause.end("application switched")
     report = proof(bridge, pause, "cutover", token, epoch, verdict, (compared, passed_over))
     return replace(report, position=str(follower.position), sequences=dict(last), backup=backup)
+
+
+def refuse_rejects(follower: Follower) -> None:
+    """Let no row of the source stay behind because the file can't hold it.
+
+    Raises:
+        LossesNotAccepted: one would.
+    """
+    if count := follower.rejected:
+        raise LossesNotAccepted(
+            f"{count} rows of the source can't be carried, and would stay behind",
+            hint="Mend them on the source, and they come by themselves; the file's table liteshift_rejects names each."
+            " If you can do without them, say --accept-rejects.",
+        )
 
 
 def past_the_log(before: Mapping[Name, Shape], now: Mapping[Name, Shape]) -> list[str]:
