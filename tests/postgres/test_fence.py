@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from liteshift.catalog import Name
 from liteshift.errors import Locked
@@ -17,7 +18,9 @@ from liteshift.postgres.fence import PostgresFence
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-T, PARTED, LEAF = Name("public", "t"), Name("public", "parted"), Name("public", "parted_1")
+    from tests.conftest import Server
+
+T, PARTED = Name("public", "t"), Name("public", "parted")
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def fenced(any_database: str) -> Iterator[tuple[str, PostgresFence]]:
         owner.execute("CREATE TABLE public.parted (i int) PARTITION BY RANGE (i)")
         owner.execute("CREATE TABLE public.parted_1 PARTITION OF public.parted FOR VALUES FROM (0) TO (9)")
     with connect(any_database, writes=True) as connection:
-        fence = PostgresFence(connection, "move_1", [T, PARTED, LEAF], "app.db", "the source")
+        fence = PostgresFence(connection, "move_1", [T, PARTED], "app.db", "the source")
         fence.prepare(seconds=10)
         yield any_database, fence
 
@@ -68,6 +71,108 @@ def test_every_kind_of_write_is_refused_and_counted(fenced: tuple[str, PostgresF
         assert fence.refused() == 1
         fence.down()
         write(writer, statement)
+
+
+def test_a_replica_is_refused_as_well(fenced: tuple[str, PostgresFence]) -> None:
+    url, fence = fenced
+    with psycopg.connect(url, autocommit=True) as writer:
+        writer.execute("SET session_replication_role = replica")
+        fence.up("token", seconds=5)
+        for statement in WRITES:
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="has moved to SQLite"):
+                write(writer, statement)
+
+
+def test_what_a_subscription_brings_is_refused(server: Server, fenced: tuple[str, PostgresFence]) -> None:
+    """Its worker fires no triggers for statements, and for rows those only that are awake on replicas."""
+    url, fence = fenced
+    name = "liteshift_upstream"
+    upstream = server.create_database(name)
+    with psycopg.connect(upstream, autocommit=True) as giver, psycopg.connect(url, autocommit=True) as taker:
+        if taker.info.port != giver.info.port or taker.info.host != giver.info.host:
+            server.drop_database(name)
+            pytest.skip("one server is enough")
+        giver.execute("CREATE TABLE public.t (i int)")
+        giver.execute("CREATE PUBLICATION given FOR ALL TABLES")
+        giver.execute("SELECT pg_create_logical_replication_slot('given', 'pgoutput')")
+        taker.execute(
+            sql.SQL(
+                "CREATE SUBSCRIPTION given CONNECTION {} PUBLICATION given"
+                " WITH (create_slot = false, copy_data = false)"
+            ).format(sql.Literal(upstream))
+        )
+        try:
+            giver.execute("INSERT INTO public.t VALUES (1)")
+            while taker.execute("SELECT count(*) FROM public.t").fetchone() != (1,):
+                time.sleep(0.02)
+            fence.up("token", seconds=5)
+            giver.execute("INSERT INTO public.t VALUES (2)")
+            while not fence.refused():
+                assert taker.execute("SELECT count(*) FROM public.t").fetchone() == (1,)
+                time.sleep(0.02)
+            fence.down()
+            while taker.execute("SELECT count(*) FROM public.t").fetchone() != (2,):  # it has tried again
+                time.sleep(0.02)
+        finally:
+            taker.execute("DROP SUBSCRIPTION given")
+    server.drop_database(name)
+
+
+def partition(number: int) -> str:
+    return f"PARTITION OF public.parted FOR VALUES FROM ({number}) TO ({number + 1})"
+
+
+def test_partitions_that_come_later(fenced: tuple[str, PostgresFence]) -> None:
+    url, fence = fenced
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute(f"CREATE TABLE public.before {partition(20)}".encode())
+        owner.execute("CREATE TABLE public.deep PARTITION OF public.parted FOR VALUES FROM (30) TO (40)"
+                      " PARTITION BY RANGE (i)")  # fmt: skip
+        owner.execute("CREATE TABLE public.deeper PARTITION OF public.deep FOR VALUES FROM (30) TO (31)")
+        fence.prepare(seconds=10)
+        owner.execute(f"CREATE TABLE public.after {partition(21)}".encode())
+        fence.up("token", seconds=5)
+        owner.execute(f"CREATE TABLE public.late {partition(22)}".encode())
+        for table, value in (("before", 20), ("deeper", 30), ("after", 21), ("late", 22)):
+            for role in ("origin", "replica"):
+                owner.execute(f"SET session_replication_role = {role}".encode())
+                with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match=f"public.{table} has moved"):
+                    owner.execute(f"INSERT INTO public.{table} VALUES ({value})".encode())
+        for table in ("before", "deep", "deeper"):
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                owner.execute(f"TRUNCATE public.{table}".encode())
+        owner.execute("SET session_replication_role = origin")
+        owner.execute("ALTER TABLE public.parted DETACH PARTITION public.before")
+        fence.down()
+        fence.prepare(seconds=10)
+        owner.execute("INSERT INTO public.parted VALUES (30)")
+        fence.remove(seconds=10)
+        assert owner.execute("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'liteshift%'").fetchone() == (0,)
+
+
+def test_it_waits_for_who_writes_straight_into_a_new_partition(fenced: tuple[str, PostgresFence]) -> None:
+    url, fence = fenced
+    with psycopg.connect(url) as writer:
+        writer.execute(f"CREATE TABLE public.before {partition(20)}".encode())
+        writer.commit()
+        fence.prepare(seconds=10)
+        writer.execute("INSERT INTO public.before VALUES (20)")
+        with pytest.raises(Locked, match=r"is still writing to public\.before"):
+            fence.up("token", seconds=0.2)
+
+
+def test_a_trigger_that_somebody_has_switched_off_is_awake_again(fenced: tuple[str, PostgresFence]) -> None:
+    url, fence = fenced
+    with psycopg.connect(url, autocommit=True) as owner:
+        for table in ("t", "parted", "parted_1"):
+            owner.execute(f"ALTER TABLE public.{table} DISABLE TRIGGER USER".encode())
+        fence.prepare(seconds=10)
+        fence.up("token", seconds=5)
+        for statement in ("INSERT INTO public.t VALUES (1)", "INSERT INTO public.parted_1 VALUES (1)"):
+            for role in ("origin", "replica"):
+                owner.execute(f"SET session_replication_role = {role}".encode())
+                with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                    owner.execute(statement.encode())
 
 
 @pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
@@ -147,5 +252,5 @@ def test_making_it_waits_for_a_lock_in_short_turns_and_gives_up(any_database: st
         fence.prepare(seconds=10)
         fence.remove(seconds=10)
         fence.remove(seconds=10)
-        left = connection.execute("SELECT count(*) FROM pg_trigger WHERE tgname = 'liteshift_fence'").fetchone()
+        left = connection.execute("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'liteshift%'").fetchone()
         assert left == (0,)

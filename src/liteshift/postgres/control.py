@@ -20,15 +20,6 @@ from liteshift.postgres.shapes import read_shapes
 
 _KEYS = 500  # in one query
 
-_LEAVES = """
-SELECT n.nspname, c.relname FROM unnest(%s::text[], %s::text[]) w(schema, name)
-  JOIN pg_catalog.pg_namespace m ON m.nspname = w.schema
-  JOIN pg_catalog.pg_class r ON r.relnamespace = m.oid AND r.relname = w.name AND r.relkind = 'p'
-  JOIN LATERAL pg_catalog.pg_partition_tree(r.oid) t ON t.relid <> r.oid
-  JOIN pg_catalog.pg_class c ON c.oid = t.relid
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-"""
-
 
 @contextmanager
 def control(info: str, move: str, plan: Plan, target: str) -> Iterator[PostgresControl]:
@@ -39,10 +30,7 @@ def control(info: str, move: str, plan: Plan, target: str) -> Iterator[PostgresC
     """
     connection = connect(info, writes=True)
     try:
-        roots = [table.source for table in plan.tables]
-        rows: Any = connection.execute(_LEAVES, ([one.schema for one in roots], [one.name for one in roots])).fetchall()
-        tables = [*roots, *(Name(schema, name) for schema, name in rows)]
-        fence = PostgresFence(connection, move, tables, target, label(info))
+        fence = PostgresFence(connection, move, [table.source for table in plan.tables], target, label(info))
         yield PostgresControl(connection, fence, move, label(info))
     except psycopg.Error as error:
         raise translate_error(error, label(info)) from error

@@ -3,12 +3,17 @@
 Each table gets, well before, a trigger that asks a sequence whether the fence is up. A sequence's value is seen by
 every statement as it is now, whatever snapshot its transaction has; so from the moment it is set, every statement that
 begins is refused. Those that began before hold their table's lock, which pg_locks shows: they are waited for.
+
+Two kinds of writers fire no trigger for statements: what applies a subscription, and who writes straight into a
+partition that was attached later. For them there is one for rows; on a table without partitions it is asleep for all
+others, whom it would only cost time.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,6 +29,8 @@ from liteshift.progress import untold
 
 SCHEMA = "liteshift"
 TRIGGER = "liteshift_fence"
+_ROWS = "liteshift_fence_rows"
+_PARTS = "liteshift_fence_parts"  # PostgreSQL makes it on every partition, also on one that is attached later
 _OPEN, _CLOSED = 1, 2
 _LOOK = 0.001
 
@@ -41,6 +48,22 @@ BEGIN
 END
 $liteshift$
 """
+# Each table and what it consists of, the partitions first; and whether it has all its triggers, and they are awake.
+_TREE = """
+SELECT n.nspname, c.relname, c.oid::int8, t.relid = r.oid, r.relkind = 'p',
+       (SELECT count(*) FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc f ON f.oid = g.tgfoid
+         WHERE g.tgrelid = c.oid AND f.pronamespace = 'liteshift'::regnamespace
+           AND (g.tgname = %s AND g.tgenabled = 'A'
+                OR r.relkind = 'p' AND g.tgname = %s AND g.tgenabled = 'A'
+                OR r.relkind <> 'p' AND g.tgname = %s AND g.tgenabled = 'R')) = 2
+  FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY w(schema, name, place)
+  JOIN pg_catalog.pg_namespace m ON m.nspname = w.schema
+  JOIN pg_catalog.pg_class r ON r.relnamespace = m.oid AND r.relname = w.name
+ CROSS JOIN LATERAL (SELECT relid, level FROM pg_catalog.pg_partition_tree(r.oid) UNION SELECT r.oid, 0) t
+  JOIN pg_catalog.pg_class c ON c.oid = t.relid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ ORDER BY w.place, t.level DESC, c.oid
+"""
 _WRITERS = """
 SELECT l.virtualtransaction, l.pid, c.oid::regclass::text
   FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation
@@ -51,13 +74,29 @@ SELECT l.virtualtransaction, l.pid, c.oid::regclass::text
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Relation:
+    """A table, or a part of one.
+
+    Attributes:
+        partitioned: the table has partitions.
+        fenced: it has all the triggers it needs.
+    """
+
+    name: Name
+    oid: int
+    root: bool
+    partitioned: bool
+    fenced: bool
+
+
 class PostgresFence:
     """See `liteshift.flow.Fence`.
 
     Args:
         connection: one that may write, in autocommit mode.
         move: the move's name; a session that has set `liteshift.pass` to it is let through.
-        tables: every table that can be written to, partitions too.
+        tables: the tables to fence; their partitions are looked up when the fence is made.
         target: what to tell those who are refused: where the data went.
     """
 
@@ -90,15 +129,13 @@ class PostgresFence:
                 )
             execute(_FUNCTION.encode())
             deadline = time.monotonic() + seconds
-            there = self._fenced()
-            for table in self._tables:
-                if table not in there:
+            for relation in self._relations():
+                if not relation.fenced:
                     # A trigger can be made while others read.
-                    wanted, make = self._wanted(table, readers=False), partial(self._make_trigger, table)
+                    wanted, make = self._wanted(relation.name, readers=False), partial(self._make_triggers, relation)
                     patiently(self._connection, wanted, make, deadline=deadline, tell=tell)
-            names = [sql.Identifier(table.schema, table.name).as_string(self._connection) for table in self._tables]
-            found = execute("SELECT to_regclass(name)::oid::int8 FROM unnest(%s::text[]) name", (names,)).fetchall()
-            self._oids = [int(oid) for (oid,) in found if oid is not None]
+            # A partition that has come meanwhile has the trigger for rows from its table.
+            self._oids = [relation.oid for relation in self._relations()]
             execute(_WRITERS, (self._oids,)).fetchall()  # the first run of a query is its slowest
         except psycopg.Error as error:
             raise translate_error(error, self._label) from error
@@ -154,51 +191,66 @@ class PostgresFence:
         """
         try:
             deadline = time.monotonic() + seconds
-            for table in self._fenced():
-                drop = partial(self._drop_trigger, table)
+            for table, triggers in self._triggers().items():
+                drop = partial(self._drop_triggers, table, triggers)
                 patiently(self._connection, self._wanted(table, readers=True), drop, deadline=deadline)
             self._connection.execute("DROP FUNCTION IF EXISTS liteshift.refuse()")
             self._connection.execute("DROP SEQUENCE IF EXISTS liteshift.closed, liteshift.refused")
         except psycopg.Error as error:
             raise translate_error(error, self._label) from error
 
-    def _fenced(self) -> set[Name]:
-        """The tables that have our trigger."""
+    def _relations(self) -> list[_Relation]:
+        """The tables as they are now, each after its partitions."""
+        schemas, names = [one.schema for one in self._tables], [one.name for one in self._tables]
+        rows = self._connection.execute(_TREE, (TRIGGER, _PARTS, _ROWS, schemas, names)).fetchall()
+        return [_Relation(Name(schema, name), *rest) for schema, name, *rest in rows]
+
+    def _triggers(self) -> dict[Name, list[str]]:
+        """The triggers that were made, by table."""
         rows = self._connection.execute(
-            "SELECT n.nspname, c.relname FROM pg_catalog.pg_trigger t"
+            "SELECT n.nspname, c.relname, t.tgname FROM pg_catalog.pg_trigger t"
             " JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid"
             " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
             " JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid"
             " JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace"
-            " WHERE t.tgname = %s AND f.nspname = %s AND t.tgparentid = 0",
-            (TRIGGER, SCHEMA),
+            " WHERE t.tgname = ANY (%s) AND f.nspname = %s AND t.tgparentid = 0",
+            ([TRIGGER, _ROWS, _PARTS], SCHEMA),
         ).fetchall()
-        return {Name(str(schema), str(name)) for schema, name in rows}
+        found: dict[Name, list[str]] = {}
+        for schema, name, trigger in rows:
+            found.setdefault(Name(schema, name), []).append(trigger)
+        return found
 
     def _wanted(self, table: Name, *, readers: bool) -> Wanted:
         name = sql.Identifier(table.schema, table.name).as_string(self._connection)
         return Wanted(name, f"{table} of {self._label}", readers)
 
-    def _make_trigger(self, table: Name) -> None:
-        hint = f"The application lives on {self._target} now; send what you write there."
-        self._connection.execute(
-            sql.SQL(
-                "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {}"
-                " FOR EACH STATEMENT EXECUTE FUNCTION liteshift.refuse({}, {})"
-            ).format(
-                sql.Identifier(TRIGGER),
-                sql.Identifier(table.schema, table.name),
-                sql.Literal(self._move),
-                sql.Literal(hint),
-            )
-        )
+    def _make_triggers(self, relation: _Relation) -> None:
+        """Make what a relation lacks, awake also for sessions that are replicas (`session_replication_role`)."""
+        self._make_trigger(relation.name, TRIGGER, "OR TRUNCATE", "STATEMENT", "ALWAYS")
+        if not relation.partitioned:
+            self._make_trigger(relation.name, _ROWS, "", "ROW", "REPLICA")
+        elif relation.root:
+            self._make_trigger(relation.name, _PARTS, "", "ROW", "ALWAYS")
 
-    def _drop_trigger(self, table: Name) -> None:
+    def _make_trigger(self, table: Name, trigger: str, more: str, each: str, awake: str) -> None:
+        hint = f"The application lives on {self._target} now; send what you write there."
+        name, on = sql.Identifier(trigger), sql.Identifier(table.schema, table.name)
+        # After a row, since before it COPY could not take many at once.
+        when = "AFTER" if each == "ROW" else "BEFORE"
+        make = "CREATE OR REPLACE TRIGGER {} " + when + " INSERT OR UPDATE OR DELETE " + more
         self._connection.execute(
-            sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(
-                sql.Identifier(TRIGGER), sql.Identifier(table.schema, table.name)
+            sql.SQL(make + " ON {} FOR EACH " + each + " EXECUTE FUNCTION liteshift.refuse({}, {})").format(
+                name, on, sql.Literal(self._move), sql.Literal(hint)
             )
         )
+        only = "ONLY " if each == "STATEMENT" else ""  # the partitions have their own, and may not have it yet
+        self._connection.execute(sql.SQL("ALTER TABLE " + only + "{} ENABLE " + awake + " TRIGGER {}").format(on, name))
+
+    def _drop_triggers(self, table: Name, triggers: Sequence[str]) -> None:
+        on = sql.Identifier(table.schema, table.name)
+        for trigger in triggers:
+            self._connection.execute(sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(sql.Identifier(trigger), on))
 
     def _await_writers(self, deadline: float) -> None:
         """Wait for the statements that had passed the triggers when the fence went up: they hold locks."""
