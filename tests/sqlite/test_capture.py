@@ -174,7 +174,7 @@ def test_numbers_are_never_given_twice(kept: SqliteCapture, writer: dbapi.Connec
             assert numbers[0] > max(seen, default=epoch * EPOCH)
             assert kept.last() == numbers[0]
             seen += numbers
-            kept.forget(numbers[0])
+            kept.forget(numbers[0], returned=0)
             assert kept.last() == 0
         kept.disarm(position=Lsn(epoch))
 
@@ -186,10 +186,10 @@ def test_forgetting_a_part(kept: SqliteCapture, writer: dbapi.Connection) -> Non
     writer.execute("COMMIT")
     with kept.changes(0) as found:
         middle = [change.number for change in found][2999]
-    kept.forget(middle)
+    kept.forget(middle, returned=0)
     with kept.changes(0) as found:
         assert [change.new[0] for change in found if change.new] == [str(number) for number in range(3000, 5000)]
-    kept.forget(kept.last())
+    kept.forget(kept.last(), returned=0)
     assert changes(kept, middle) == []
 
 
@@ -199,7 +199,7 @@ def test_a_writer_gets_its_turn_while_much_is_forgotten(kept: SqliteCapture, wri
         " INSERT INTO pet SELECT 'x', NULL FROM n"
     )
     last = kept.last()
-    thread = threading.Thread(target=kept.forget, args=(last,))
+    thread = threading.Thread(target=kept.forget, args=(last,), kwargs={"returned": 0})
     thread.start()
     written = 0
     while thread.is_alive():
@@ -248,7 +248,7 @@ def test_refusing(kept: SqliteCapture, writer: dbapi.Connection, path: Path) -> 
         with pytest.raises(dbapi.IntegrityError, match="the data of the file has moved to PostgreSQL"):
             writer.execute(statement)
     assert len(changes(kept)) == 1
-    kept.forget(last)
+    kept.forget(last, returned=0)
     kept.allow()
     kept.allow()
     writer.execute("INSERT INTO pet VALUES ('after', NULL)")
@@ -259,7 +259,7 @@ def test_disarming(kept: SqliteCapture, writer: dbapi.Connection) -> None:
     writer.execute("INSERT INTO pet VALUES ('x', NULL)")
     with pytest.raises(LiteshiftError, match="changes of the file are left"):
         kept.disarm(position=Lsn(1))
-    kept.forget(kept.last())
+    kept.forget(kept.last(), returned=0)
     kept.disarm(position=Lsn(0x16B374D848))
     kept.disarm(position=Lsn(0x16B374D848))
     assert kept.armed() is None

@@ -101,7 +101,7 @@ def test_into_a_database_in_use_it_is_free_from_the_first_moment_on(path: Path, 
 
 
 def test_back_after_a_rollback_it_has_its_triggers_too(path: Path, armed: SqliteCapture) -> None:
-    armed.forget(armed.last())
+    armed.forget(armed.last(), returned=0)
     armed.disarm(position=Lsn(32))
     with closing(connect(path)) as connection:
         assert part(connection) == Part(MOVE, lived_on=False)

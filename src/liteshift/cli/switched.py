@@ -124,6 +124,7 @@ def print_status(
         "transactions": "transactions followed",
         "changes": "changes of rows",
         "applied": "last change that PostgreSQL has",
+        "slot": "its slot, for a later cutover",
         "newcomers": "tables that PostgreSQL does not have",
         "long_transactions": "open for long there; a cutover waits",
         "waits": "waits",

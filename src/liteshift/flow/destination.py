@@ -143,8 +143,19 @@ class Capture(Protocol):
         """
         ...
 
-    def forget(self, through: int) -> None:
+    def token(self) -> str | None:
+        """The token of the cutover it was armed in."""
+        ...
+
+    def returned(self) -> int:
+        """The highest number that the source has said to have; 0 before the first."""
+        ...
+
+    def forget(self, through: int, *, returned: int) -> None:
         """Remove what the source has, in short transactions.
+
+        Args:
+            returned: the number that the source says to have; changes that are none to it do not count there.
 
         Raises:
             Locked: a writer held the file for too long; what is left can be forgotten later.

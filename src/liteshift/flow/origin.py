@@ -232,11 +232,14 @@ class Origin(Protocol):
         """Look at this moment; read-only."""
         ...
 
-    def takeback(self, name: str, plan: Plan) -> AbstractContextManager[ReverseApplier]:
+    def takeback(self, name: str, plan: Plan, token: str | None) -> AbstractContextManager[ReverseApplier]:
         """What writes on the source, past the fence.
 
+        Args:
+            token: that of the last cutover, as the file has it.
+
         Raises:
-            NotFit: the source knows nothing of this move, or is another server.
+            NotFit: the source knows nothing of this move or of its cutover, or is another server.
         """
         ...
 
@@ -248,8 +251,22 @@ class Origin(Protocol):
         """
         ...
 
-    def advance(self, name: str, position: Lsn) -> None:
-        """Let the slot forget what stands before a position."""
+    def advance(self, name: str, position: Lsn, *, seconds: float) -> bool:
+        """Let the slot forget what stands before a position; make it anew where it is gone or was given up.
+
+        While writes are refused, all that a slot would tell is what we brought ourselves: so one that begins now is as
+        good as one that was there all the time.
+
+        Args:
+            seconds: how long to wait, for a new one, for transactions that are open.
+
+        Returns:
+            Whether it was made anew.
+
+        Raises:
+            Locked: one of them has not ended in time.
+            LiteshiftError: the source does not make one.
+        """
         ...
 
     def held_bytes(self, name: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from liteshift.asking import Request
-from liteshift.errors import DifferencesFound, Locked, UsageError
+from liteshift.errors import DifferencesFound, LiteshiftError, Locked, UsageError
 from liteshift.live.move import Move
 from liteshift.phases import Phase
 from liteshift.reports import Verdict
@@ -19,6 +19,7 @@ from liteshift.translate.takeback import Takeback
 _TURN = 0.25  # seconds between two looks at what was written
 _LOOK = 0.05
 _ADVANCE = 30.0  # seconds after which the slot forgets what came from ourselves
+_SLOT_WAIT = 1.0  # seconds for which a slot that is made anew may wait, and we with it
 _MOST_TOUCHED = 1000
 
 
@@ -30,7 +31,7 @@ def stay(move: Move) -> None:
         LiteshiftError: PostgreSQL does not take a change.
     """
     ends, name = move.ends, move.page.move
-    with move.bridge() as bridge, ends.origin.takeback(name, move.plan) as applier:
+    with move.bridge() as bridge, ends.origin.takeback(name, move.plan, bridge.capture.token()) as applier:
         with ends.origin.snapshot() as snapshot:
             reverser = Reverser(bridge.capture, applier, Takeback(move.plan, snapshot.catalog()))
         session = _Session(move, reverser, bridge)
@@ -55,6 +56,7 @@ class _Session:
         self._verdict: Verdict | None = None
         self._changes = 0
         self._stepped = self._advanced = 0.0
+        self._slot = "there"
 
     def step(self) -> None:
         """Take back what is there, now and then."""
@@ -68,11 +70,25 @@ class _Session:
         finally:
             self._stepped = time.monotonic()
         self._changes += step.changes
-        self._move.tell(applied=step.number, changes=self._changes, newcomers=list(self._capture.newcomers()))
+        newcomers = list(self._capture.newcomers())
+        self._move.tell(applied=step.number, changes=self._changes, newcomers=newcomers, slot=self._slot)
         if time.monotonic() - self._advanced > _ADVANCE:
-            # Nobody but us can write behind the fence, so all that the slot would tell is what we brought.
-            self._move.ends.origin.advance(self._move.page.move, self._control.here())
-            self._advanced = time.monotonic()
+            self._advance()
+
+    def _advance(self) -> None:
+        """Let the slot forget what came from ourselves. The way back needs none, so nothing stops it here."""
+        move, here = self._move, self._control.here()
+        try:
+            if move.ends.origin.advance(move.page.move, here, seconds=_SLOT_WAIT):
+                text = "the slot was gone, or PostgreSQL had given it up: it was made anew, and nothing is lost"
+                move.show("notice", {"message": text})
+            self._slot = "there"
+        except LiteshiftError as error:
+            slot = f"gone; while it is, a rollback ends the move, and no cutover can follow: {error.message}"
+            if slot != self._slot:
+                move.show("notice", {"message": f"the slot is {slot}"})
+            self._slot = slot
+        self._advanced = time.monotonic()
 
     def do(self, request: Request) -> None:
         done: list[str] = []
@@ -104,6 +120,7 @@ class _Session:
                 f"tables were made on SQLite that PostgreSQL does not have: {', '.join(newcomers)}",
                 hint="Move their rows yourself and drop them, or stay on SQLite: liteshift finalize.",
             )
+        self._advance()
         verdict = self._verdict
         touched = sum(len(keys) for keys in self._reverser.touched.values() if keys is not None)
         if verdict is None or touched > _MOST_TOUCHED:

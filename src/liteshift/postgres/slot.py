@@ -141,21 +141,33 @@ class PostgresOrigin:
         return PostgresSource(self._info, self._pace).snapshot()
 
     @contextmanager
-    def takeback(self, name: str, plan: Plan) -> Iterator[PostgresTakeback]:
+    def takeback(self, name: str, plan: Plan, token: str | None) -> Iterator[PostgresTakeback]:
         """What writes on the source, past the fence; see `liteshift.flow.Origin`."""
         self._require_same_server(name, Lsn(0))
+        self._require_token(token)
         with closing(PostgresTakeback(self._info, name, [table.source for table in plan.tables])) as applier:
             yield applier
 
-    def advance(self, name: str, position: Lsn) -> None:
-        """Let the slot forget what stands before a position."""
-        self._await_free(name, None)
+    def advance(self, name: str, position: Lsn, *, seconds: float) -> bool:
+        """Let the slot forget what stands before a position; see `liteshift.flow.Origin`."""
         with self._ordinary(writes=True) as connection:
-            connection.execute(
-                "SELECT pg_replication_slot_advance(slot_name, %s) FROM pg_catalog.pg_replication_slots"
-                " WHERE slot_name = %s AND confirmed_flush_lsn < %s",
-                (str(position), name, str(position)),
-            )
+            row: Any = connection.execute(_SLOT, (name,)).fetchone()
+            if row is not None:
+                active, status, restart, _, plugin, here = row
+                if plugin != "pgoutput" or not here:
+                    raise NotFit(f"the slot {name} of {self.label} is not ours", hint=_BEGIN_AGAIN)
+                if active is not None:
+                    return False  # what read it has not gone yet; there is another time
+                if status != "lost" and restart is not None:
+                    connection.execute(
+                        "SELECT pg_replication_slot_advance(slot_name, %s) FROM pg_catalog.pg_replication_slots"
+                        " WHERE slot_name = %s AND confirmed_flush_lsn < %s",
+                        (str(position), name, str(position)),
+                    )
+                    return False
+                self._drop_slot(connection, name)
+        with self._exported(name, False, seconds, untold):
+            return True
 
     def held_bytes(self, name: str) -> int | None:
         """How much log the source keeps for the slot; None where there is no slot."""
@@ -271,6 +283,17 @@ class PostgresOrigin:
                 f"the log of {self.label} ends at {system.end}, before {position}, which the file has already: the"
                 " server was set back to an earlier time",
                 hint=_BEGIN_AGAIN,
+            )
+
+    def _require_token(self, token: str | None) -> None:
+        """See that the server still has the cutover that brought the application to the file."""
+        with self._ordinary() as connection:
+            known = connection.execute("SELECT FROM liteshift.fence WHERE token = %s", (token,)).fetchone()
+        if known is None:
+            raise NotFit(
+                f"{self.label} knows nothing of the cutover that brought the application to SQLite: the server was set"
+                " back to an earlier time",
+                hint="Bring the server back to a later time, or stay on SQLite for good: liteshift finalize.",
             )
 
     def _await_free(self, name: str, position: Lsn | None) -> None:

@@ -198,8 +198,22 @@ class SqliteCapture:
             tables = shapes.remembered(self._connection)
             return respell(self._path, rows, tables, busy_timeout=BUSY_MILLISECONDS)
 
-    def forget(self, through: int) -> None:
+    def token(self) -> str | None:
+        """The token of the cutover it was armed in."""
+        token = state.get(self._connection, state.TOKEN)
+        return token if isinstance(token, str) else None
+
+    def returned(self) -> int:
+        """The highest number that the source has said to have; 0 before the first."""
+        number = state.get(self._connection, state.RETURNED)
+        return number if isinstance(number, int) else 0
+
+    def forget(self, through: int, *, returned: int) -> None:
         """Remove what the source has, in short transactions that leave room for other writers.
+
+        Args:
+            through: the number of the last change to forget.
+            returned: the number that the source says to have; changes that are none to it do not count there.
 
         Raises:
             Locked: a writer held the file for too long; what is left can be forgotten later.
@@ -209,6 +223,8 @@ class SqliteCapture:
         count = _SLICE
         while count == _SLICE:
             with self._transaction():
+                if returned > self.returned():  # before the first line goes
+                    state.put(self._connection, state.RETURNED, returned)
                 count = self._connection.execute(f"DELETE FROM {LOG} WHERE id IN ({doomed})", (through,)).rowcount  # noqa: S608
                 if count < _SLICE:
                     # The last line stays, so that its number is not given again.

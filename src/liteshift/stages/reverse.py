@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 
 from liteshift.catalog import Name
 from liteshift.changes import Captured, Respelling
-from liteshift.errors import Locked
+from liteshift.errors import Locked, NotFit
 from liteshift.flow import Capture, ReverseApplier
 from liteshift.stops import Stop, passing
 from liteshift.translate.mending import Mending
@@ -56,7 +56,7 @@ class Reverser:
         self._capture = capture
         self._applier = applier
         self._takeback = takeback
-        self._count = self._last = 0
+        self._count = self._last = self._applied = 0
 
     def step(self, through: int | None = None) -> Step:
         """Take back all that is there now.
@@ -65,12 +65,18 @@ class Reverser:
             through: the number of the last change to take back; a transaction of SQLite's must end with it.
 
         Raises:
-            NotFit: the file's schema has changed.
+            NotFit: the file's schema has changed, or the source has been set back to an earlier time.
             Refused: PostgreSQL does not take a row.
             DifferencesFound: a row of the source is not as it was.
             Locked: somebody holds a table of the source.
         """
-        applied = self._applier.applied()
+        applied = self._applied = self._applier.applied()
+        if applied < (returned := self._capture.returned()):
+            raise NotFit(
+                f"PostgreSQL has the changes up to {applied}, and had them up to {returned} before: it was set back"
+                " to an earlier time, and the file has forgotten what lies between",
+                hint="Bring the server back to a later time, or stay on SQLite for good: liteshift finalize.",
+            )
         try:
             number = self._ship(applied, through)
         except Refused as refused:
@@ -82,7 +88,7 @@ class Reverser:
             respelled = self._look_after(number)
             if count:
                 passing(Stop.REVERSE_RESPELLED)
-            self._capture.forget(number)
+            self._capture.forget(number, returned=self._applied)
         if count:
             passing(Stop.REVERSE_FORGOTTEN)
         return Step(count, number, respelled)
@@ -167,7 +173,7 @@ class Reverser:
         with self._capture.changes(after) as changes:
             counted = self._counted(changes, through)
             writes = self._takeback.writes(counted if mending is None else mending.fold(counted))
-            self._applier.apply(self._noted(writes), postpone=mending is not None)
+            self._applied = self._applier.apply(self._noted(writes), postpone=mending is not None)
         return self._last  # the last changes may have been none to the source, which then does not count them
 
     def _counted(self, changes: Iterator[Captured], through: int | None) -> Iterator[Captured]:
