@@ -60,6 +60,7 @@ def main() -> None:
         "failed": len(moved.tally.failed),
         "writes": moved.tally.writes,
         "missing": len(moved.missing),
+        "doubled": len(moved.doubled),
         "median_request": statistics.median(seconds),
         "p99_request": seconds[int(len(seconds) * 0.99)],
         "slowest_request": seconds[-1],
@@ -76,9 +77,10 @@ def main() -> None:
             median, worst = statistics.median(values) * 1000, max(values) * 1000
             print(f"{kind}: median {median:.0f} ms, worst {worst:.0f} ms of {len(values)}")
     print(
-        f"{found['requests']} requests, {found['rate']}/s, {found['failed']} failed, {found['missing']} writes missing"
+        f"{found['requests']} requests, {found['rate']}/s, {found['failed']} failed, {found['missing']} writes missing,"
+        f" {found['doubled']} done twice"
     )
-    for text in (*moved.tally.failed[:5], *moved.missing[:5]):
+    for text in (*moved.tally.failed[:5], *moved.missing[:5], *moved.doubled[:5]):
         print(text)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from liteshift.demo.load import Load, Tally, missing
+from liteshift.demo.load import Load, Tally, doubled, missing, shown
 
 RATE = 200.0
 USERS = 16
@@ -71,6 +71,8 @@ def test_what_is_due_is_sent_and_no_more(port: int) -> None:
 
 def test_a_write_that_is_not_there_as_it_was_acknowledged_is_missing(port: int) -> None:
     tally = Tally(parties={1: ("user 1 party 1", True)})
-    assert missing(port, tally) == []
+    there = shown(port)
+    assert (missing(tally, there), doubled(tally, there)) == ([], [])
     for party, acknowledged in ((1, ("user 1 party 2", True)), (1, ("user 1 party 1", False)), (2, ("user 1", True))):
-        assert len(missing(port, Tally(parties={party: acknowledged}))) == 1
+        assert len(missing(Tally(parties={party: acknowledged}), there)) == 1
+    assert len(doubled(Tally(), there)) == 1

@@ -84,6 +84,7 @@ def _show_live(folder: Path, parties: int, rate: float, as_json: bool) -> None:
                 },
                 "writes": tally.writes,
                 "missing": moved.missing,
+                "doubled": moved.doubled,
                 "switches": moved.switches,
                 "rows_verified": moved.rows,
                 "seconds": steps.seconds,
@@ -98,14 +99,16 @@ def _show_live(folder: Path, parties: int, rate: float, as_json: bool) -> None:
         found.add_row(f"pause of the {switch['kind']}", f"{switch['pause'] * 1000:,.0f} ms")
     found.add_row("writes acknowledged", f"{tally.writes:,}")
     found.add_row("writes missing", f"{len(moved.missing):,}")
+    found.add_row("writes done twice", f"{len(moved.doubled):,}")
     found.add_row("rows compared on both sides", f"{moved.rows:,}")
     out.print()
     out.print(found)
-    for text in (*tally.failed[:5], *moved.missing[:5]):
+    for text in (*tally.failed[:5], *moved.missing[:5], *moved.doubled[:5]):
         out.print(render.cell(text, "red"))
     if not moved.good:
-        raise DifferencesFound(f"{len(tally.failed)} requests failed and {len(moved.missing)} writes are missing")
-    _print_end(out, moved, f"{tally.sent:,} requests, none failed, and no write was lost")
+        wrong = f"{len(moved.missing)} writes are missing, and {len(moved.doubled)} were done twice"
+        raise DifferencesFound(f"{len(tally.failed)} requests failed, {wrong}")
+    _print_end(out, moved, f"{tally.sent:,} requests, none failed, and no write was lost or done twice")
 
 
 class _Steps:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from liteshift.children import child, environment, last_lines, run
-from liteshift.demo.load import Load, Tally, missing
+from liteshift.demo.load import Load, Tally, doubled, missing, shown
 from liteshift.demo.place import DATABASE, SERVER, claim
 from liteshift.demo.service import Service
 from liteshift.errors import LiteshiftError
@@ -37,6 +37,7 @@ class Moved:
         service: the service's folder.
         tally: what became of the users' requests.
         missing: acknowledged writes that are not there at the end, in words.
+        doubled: what is there at the end and was acknowledged to nobody.
         switches: the report of each cutover and rollback.
         verified: the last comparison of every row on both sides.
         rate: requests a second that were asked for.
@@ -49,6 +50,7 @@ class Moved:
     service: Path
     tally: Tally
     missing: tuple[str, ...]
+    doubled: tuple[str, ...]
     switches: tuple[dict[str, Any], ...]
     verified: dict[str, Any]
     rate: float
@@ -62,8 +64,8 @@ class Moved:
 
     @property
     def good(self) -> bool:
-        """Whether no request failed and no write was lost."""
-        return not self.tally.failed and not self.missing
+        """Whether no request failed and no write was lost or doubled."""
+        return not (self.tally.failed or self.missing or self.doubled)
 
 
 def move_live(
@@ -123,10 +125,11 @@ def move_live(
         seconds = time.monotonic() - began
         with step("Send the users home, and look for every write that was acknowledged"):
             tally = load.stop()
-            lost = missing(port, tally)
+            there = shown(port)
         with step("Take away what was made on PostgreSQL: liteshift finalize"):
             cli.asks("finalize", "--yes")
-    return Moved(place, file, service.folder, tally, tuple(lost), tuple(reports), verified, rate, seconds, copied)
+    lost, twice = tuple(missing(tally, there)), tuple(doubled(tally, there))
+    return Moved(place, file, service.folder, tally, lost, twice, tuple(reports), verified, rate, seconds, copied)
 
 
 class _Cli:

@@ -18,6 +18,10 @@ _NAMED = "user"  # what the names of their parties begin with
 _SEARCHES = ("", "?type=customer&limit=20", "?type=vendor&limit=20&search=company", "?limit=5&include_inactive=true")
 
 
+Parties = dict[int, tuple[str, bool]]
+"""Parties by their number, each with its name and whether it is active."""
+
+
 @dataclass(slots=True)
 class Tally:
     """What became of the requests.
@@ -34,7 +38,7 @@ class Tally:
     failed: list[str] = field(default_factory=list)
     answered: list[tuple[float, float]] = field(default_factory=list)
     writes: int = 0
-    parties: dict[int, tuple[str, bool]] = field(default_factory=dict)
+    parties: Parties = field(default_factory=dict)
 
     def add(self, other: Tally) -> None:
         """Count another one's in."""
@@ -109,20 +113,30 @@ class UnexpectedAnswer(Exception):
     """The service did not answer as it should; the request did not succeed."""
 
 
-def missing(port: int, tally: Tally) -> list[str]:
-    """The acknowledged writes that the service does not show as they were acknowledged."""
-    shown: dict[int, tuple[str, bool]] = {}
+def shown(port: int) -> Parties:
+    """The users' parties as the service shows them."""
+    found: Parties = {}
     with closing(Client("127.0.0.1", port)) as client:
         path = f"{PARTIES}?search={_NAMED}&include_inactive=true&limit=1000"
         while path:
             answer = _expect(client.send("GET", path), 200)
-            shown |= {found["id"]: (found["name"], found["is_active"]) for found in answer.json()["parties"]}
+            found |= {party["id"]: (party["name"], party["is_active"]) for party in answer.json()["parties"]}
             path = answer.next_page
+    return found
+
+
+def missing(tally: Tally, there: Parties) -> list[str]:
+    """The acknowledged writes that are not there as they were acknowledged."""
     return [
-        f"party {party}: {name!r}, active {active}, and found {shown.get(party, 'nothing')}"
+        f"party {party}: {name!r}, active {active}, and found {there.get(party, 'nothing')}"
         for party, (name, active) in tally.parties.items()
-        if shown.get(party) != (name, active)
+        if there.get(party) != (name, active)
     ]
+
+
+def doubled(tally: Tally, there: Parties) -> list[str]:
+    """The parties that nobody was told of: a write that was done twice, where no request has failed."""
+    return [f"party {party}: {name!r}" for party, (name, _) in there.items() if party not in tally.parties]
 
 
 def _read(client: Client, mine: list[int], choice: random.Random) -> None:
