@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, cast
 
 import click
 from rich.console import Console
@@ -22,7 +23,20 @@ from liteshift.progress import Step
 
 def console() -> Console:
     """Where tables are printed; as wide as the terminal, or wide enough where there is none."""
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=False)
+    if sys.stdout.isatty():
+        return Console(highlight=False, soft_wrap=False)
+    return Console(file=cast("IO[str]", _Trimmed()), width=160, highlight=False, soft_wrap=False)
+
+
+class _Trimmed(io.TextIOBase):
+    """Stdout, with lines that end where their text does."""
+
+    def write(self, text: str) -> int:
+        sys.stdout.write("\n".join(line.rstrip(" ") for line in text.split("\n")))
+        return len(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
 
 
 def printable(text: str) -> str:
