@@ -38,6 +38,7 @@ class Page:
         hooks: the command to run when the application goes to a side, by its name.
         choices: what the user decided.
         plan: what became of everything, once it is copied.
+        rules: the rules of the source's tables when the plan was made, see `translate.rules`; None where nobody looked.
         token: the token of the switch that is on its way; empty where none is.
         ending: the capture is being taken away for good; else a file without one is another than the one we know.
         cleared: whether the move is over and nothing of ours is left on the source.
@@ -53,6 +54,7 @@ class Page:
     hooks: dict[str, str]
     choices: Choices
     plan: Plan | None = None
+    rules: dict[str, dict[str, str]] | None = None
     token: str = ""
     ending: bool = False
     cleared: bool = False

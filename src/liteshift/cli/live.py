@@ -57,6 +57,11 @@ def _yes(command: Command) -> Command:
     is_flag=True,
     help="Leave behind the rows of SOURCE that SQLite can't hold; liteshift_rejects names them.",
 )
+@click.option(
+    "--accept-changes",
+    is_flag=True,
+    help="Move though SOURCE has new tables or rules since its plan was made; they stay there alone.",
+)
 @_yes
 @workdir_option
 @options.json_option
@@ -66,6 +71,7 @@ def cutover(
     wait: float,
     skip_backup: bool,
     accept_rejects: bool,
+    accept_changes: bool,
     yes: bool,
     workdir: Path | None,
     as_json: bool,
@@ -77,7 +83,7 @@ def cutover(
     source, path = options.split_ends(ends)
     place_of(path, workdir).logbook.read()  # there is something to ask about
     _confirm(yes, as_json, f"Move the application to {path}?", _MOVES)
-    wanted = {"skip_backup": skip_backup, "accept_rejects": accept_rejects}
+    wanted = {"skip_backup": skip_backup, "accept_rejects": accept_rejects, "accept_changes": accept_changes}
     _switch("cutover", source, path, workdir, pause, as_json, wait=wait, **wanted)
 
 

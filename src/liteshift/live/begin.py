@@ -17,6 +17,7 @@ from liteshift.position import Lsn
 from liteshift.reports import Reject
 from liteshift.stages.prepare import prepare, refuse_unfit, refuse_unfit_to_live
 from liteshift.stops import Stop, passing
+from liteshift.translate.rules import Rules, rules
 
 
 def fit(origin: Origin, name: str, choices: Choices) -> Plan:
@@ -61,8 +62,9 @@ def copy(
         passing(Stop.COPIED)
         staging.mark(name, Lsn.parse(snapshot.position), rejected, plan.tables)
 
+    source = _AtSlot(origin, name, move.tell_waiting)
     report = migration.migrate(
-        _AtSlot(origin, name, move.tell_waiting),
+        source,
         target,
         move.page.choices,
         rejects=rejects,
@@ -83,21 +85,27 @@ def copy(
         )
     move.file_report("copy", report)
     note = f"{report.rows} rows copied, at {report.position}"
-    move.turn(Phase.FOLLOWING, note, report="copy.json", plan=report.plan)
+    move.turn(Phase.FOLLOWING, note, report="copy.json", plan=report.plan, rules=source.rules)
 
 
 class _AtSlot:
-    """The source as a copy sees it: at the moment its slot begins at."""
+    """The source as a copy sees it: at the moment its slot begins at.
+
+    Attributes:
+        rules: those of its tables at the last such moment.
+    """
 
     def __init__(self, origin: Origin, name: str, tell: Callable[[str], None]) -> None:
         self._origin = origin
         self._name = name
         self._tell = tell
         self.label = origin.label
+        self.rules: Rules = {}
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """Make the slot anew, and look at its moment."""
         with self._origin.slot(self._name, tell=self._tell) as snapshot:
             passing(Stop.SLOT_MADE)
+            self.rules = rules(snapshot.catalog())
             yield snapshot

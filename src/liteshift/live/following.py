@@ -9,6 +9,7 @@ from liteshift.catalog import Name
 from liteshift.changes import Shape
 from liteshift.errors import DifferencesFound, LiteshiftError, Locked, UsageError
 from liteshift.live.move import Move
+from liteshift.live.watch import refuse_changed
 from liteshift.phases import Phase
 from liteshift.reports import Verdict
 from liteshift.stages.cutover import Bridge, Terms, cut_over, new_token, past_the_log, refuse_rejects
@@ -106,6 +107,9 @@ class _Session:
         move, follower = self._move, self._follower
         move.ends.destination.require_fit()
         accept_rejects = bool(request.options.get("accept_rejects"))
+        accept_changes = bool(request.options.get("accept_changes"))
+        if not accept_changes:
+            refuse_changed(move)
         if not accept_rejects:
             refuse_rejects(follower)
         backup = "" if request.options.get("skip_backup") else move.ends.destination.back_up()
@@ -127,6 +131,7 @@ class _Session:
                 terms=terms,
                 accept_rejects=accept_rejects,
                 tell=move.tell_waiting,
+                require=lambda: None if accept_changes else refuse_changed(move),
             )
         except BaseException as error:
             if self._is_undone():  # else the next turn sees to it

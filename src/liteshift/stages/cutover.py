@@ -67,6 +67,7 @@ def cut_over(
     terms: Terms,
     accept_rejects: bool = False,
     tell: Callable[[str], None] = untold,
+    require: Callable[[], None] = lambda: None,
 ) -> SwitchReport:
     """Let the application live on the file.
 
@@ -78,6 +79,7 @@ def cut_over(
         backup: the backup that was made and checked before.
         accept_rejects: rows that the file can't hold may stay behind.
         tell: told for whom it waits.
+        require: looks a last time, right before the pause, whether anything stands in the way; raises where it does.
 
     Raises:
         LossesNotAccepted: there are such rows, whenever they came; all is undone.
@@ -86,6 +88,7 @@ def cut_over(
     """
     control, fence, gate = bridge.control, bridge.control.fence, bridge.gate
     fence.prepare(seconds=terms.wait, tell=tell)
+    require()
     bridge.capture.prepare(bridge.plan)
     pause = Pause(terms.pause)
     try:
