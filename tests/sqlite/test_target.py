@@ -111,3 +111,11 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
             reading.require({"t": ["id", "b"]})
         with pytest.raises(NotInitialised, match="lacks the table u"):
             reading.require({"u": ["id"]})
+
+
+def test_what_is_read_is_of_the_moment_at_which_it_was_opened(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    _make(path)
+    with SqliteTarget(path).reading() as rows, closing(connect(path)) as other:
+        other.execute("INSERT INTO t (a) VALUES ('later')")
+        assert len(list(rows.rows("t", ["id"]))) == 3

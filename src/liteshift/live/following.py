@@ -163,6 +163,7 @@ class _Session:
             if verdict is None or self._touched() > _MOST_TOUCHED or self._is_past_the_log():
                 verdict = self._verify(wait)
             if not verdict.equal:
+                self._move.file_report("verify", verdict)
                 raise DifferencesFound(
                     "the file is not equal to the source, so the application can't move there",
                     hint="Look at each difference: liteshift verify SOURCE TARGET",

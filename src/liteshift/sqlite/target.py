@@ -55,7 +55,7 @@ class SqliteTarget:
 
     @contextmanager
     def reading(self) -> Iterator[SqliteReading]:
-        """Look at the file in its place, in one read transaction.
+        """Look at the file in its place as it is now, in one read transaction.
 
         Raises:
             NotInitialised: there is no file.
@@ -66,6 +66,7 @@ class SqliteTarget:
         with explained(self.label), closing(connect(self.path, preset="durable", read_only=True)) as connection:
             connection.execute(SCAN_CACHE).close()
             connection.execute("BEGIN").close()
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # a snapshot begins with the first read
             yield SqliteReading(connection, self.label)
 
     def applier(self) -> AbstractContextManager[SqliteApplier]:
