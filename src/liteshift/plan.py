@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any
 
 from liteshift.catalog import Name
@@ -32,6 +33,11 @@ class Choices:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     unknown_as_text: bool = False
+
+    def takes(self, table: str) -> bool:
+        """Whether the patterns take a table in, by its `schema.name`."""
+        wanted = not self.include or any(fnmatchcase(table, pattern) for pattern in self.include)
+        return wanted and not any(fnmatchcase(table, pattern) for pattern in self.exclude)
 
     @property
     def said(self) -> str:

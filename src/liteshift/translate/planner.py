@@ -84,19 +84,13 @@ def chosen_tables(catalog: Catalog, choices: Choices, report: Report = lambda _:
     chosen = []
     for table in catalog.tables:
         name = str(table.name)
-        if not is_chosen(name, choices):
+        if not choices.takes(name):
             report(Finding(Severity.NOTE, "table", name, "is left out", "as --include and --exclude say"))
         elif not table.columns:
             lost(report, "table", name, "SQLite has no table without columns")
         else:
             chosen.append(table)
     return chosen
-
-
-def is_chosen(name: str, choices: Choices) -> bool:
-    """Whether the patterns take a table in."""
-    wanted = not choices.include or any(fnmatchcase(name, pattern) for pattern in choices.include)
-    return wanted and not any(fnmatchcase(name, pattern) for pattern in choices.exclude)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from liteshift.catalog import Catalog, Column, PgType, Table, TypeKind
 from liteshift.plan import Choices, Plan
-from liteshift.translate.planner import is_chosen
 
 Rules = Mapping[str, Mapping[str, str]]
 """By table: the definition of each rule, by its kind and name."""
@@ -33,7 +32,7 @@ def changed(before: Rules, now: Rules, plan: Plan, choices: Choices) -> Sequence
         before: the rules when the plan was made.
         choices: those of the plan, which say whether a new table would belong to it.
     """
-    found = [f"the table {name} is new" for name in now if name not in before and is_chosen(name, choices)]
+    found = [f"the table {name} is new" for name in now if name not in before and choices.takes(name)]
     for table in map(str, (one.source for one in plan.tables)):
         old, new = before.get(table, {}), now.get(table, {})
         found += [f"{rule} of {table} is new" for rule in new if rule not in old]
