@@ -50,7 +50,8 @@ class Walk:
 
     def asks(self, verb: str) -> subprocess.Popen[str]:
         """Type a command in another terminal, and do not wait for it."""
-        command = [sys.executable, "-m", "liteshift", verb, "--yes", "--skip-backup", str(self.mover.file)]
+        more = ["--skip-backup"] if verb == "cutover" else []
+        command = [sys.executable, "-m", "liteshift", verb, "--yes", *more, str(self.mover.file)]
         return subprocess.Popen(command, env=self._environment, stderr=subprocess.PIPE, text=True)
 
     def says(self, verb: str) -> str:
