@@ -130,6 +130,11 @@ class Keeper:
         """Let go of the gate, whatever the route says."""
         self._lock.unlock()
 
+    def is_on(self, side: str) -> bool:
+        """Whether everything goes on on this side."""
+        now = self._file.read()
+        return now.state is State.OPEN and now.active == side_named(side)
+
     def held(self) -> bool:
         """Whether we keep every write out."""
         return self._lock.is_exclusive and self._lock.in_place()

@@ -12,6 +12,7 @@ from liteshift.durable import replace_file
 from liteshift.errors import LiteshiftError, NotInitialised
 from liteshift.phases import Phase, may_go
 from liteshift.plan import Choices, Plan
+from liteshift.reports import SwitchReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Page:
         choices: what the user decided.
         plan: what became of everything, once it is copied.
         rules: the rules of the source's tables when the plan was made, see `translate.rules`; None where nobody looked.
-        token: the token of the switch that is on its way; empty where none is.
+        draft: what is known beforehand of the switch that is on its way; None where none is.
         ending: the capture is being taken away for good; else a file without one is another than the one we know.
         cleared: whether the move is over and nothing of ours is left on the source.
         entries: every step so far.
@@ -55,7 +56,7 @@ class Page:
     choices: Choices
     plan: Plan | None = None
     rules: dict[str, dict[str, str]] | None = None
-    token: str = ""
+    draft: SwitchReport | None = None
     ending: bool = False
     cleared: bool = False
     entries: tuple[Entry, ...] = ()
@@ -108,7 +109,9 @@ class Logbook:
         replace_file(self._path, text)
         return page
 
-    def turn(self, page: Page, phase: Phase, entry: Entry, *, token: str = "", epoch: int | None = None) -> Page:
+    def turn(
+        self, page: Page, phase: Phase, entry: Entry, *, draft: SwitchReport | None = None, epoch: int | None = None
+    ) -> Page:
         """Go to another phase and write that down.
 
         Raises:
@@ -117,5 +120,5 @@ class Logbook:
         if not may_go(page.phase, phase):
             raise LiteshiftError(f"the move is {page.phase}, and can't go to {phase} from there")
         entries = (*page.entries, entry)
-        changed = replace(page, phase=phase, token=token, entries=entries)
+        changed = replace(page, phase=phase, draft=draft, entries=entries)
         return self.write(changed if epoch is None else replace(changed, epoch=epoch))

@@ -107,8 +107,13 @@ class Verdict:
 
     @property
     def rows(self) -> int:
-        """How many of the source's rows were compared."""
-        return sum(table.source_rows for table in self.tables)
+        """How many of the source's rows were compared; not those that can't be carried."""
+        return sum(table.source_rows - table.rejected for table in self.tables)
+
+    @property
+    def left_behind(self) -> dict[str, int]:
+        """How many rows of each table can't be carried, where there are any."""
+        return {table.source: table.rejected for table in self.tables if table.rejected}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,19 +177,23 @@ class SwitchReport:
         kind: `cutover` or `rollback`.
         at: when it was done, in UTC.
         epoch: how many times the application has been moved, this time included.
-        token: what travelled through the log to prove that everything had arrived.
+        token: for a cutover what travelled through the log to prove that everything had arrived; a rollback's name.
         position: where the source's log was when both sides were equal.
         captured: the number of the last change that was written on SQLite, for a rollback.
         verified_rows: rows that were compared on both sides before the pause.
         verified_at: the position at which they were.
-        compared_keys: rows that were changed since then and compared within the pause.
+        left_behind: rows by table that SQLite can't hold, and that only the source has.
+        compared_keys: rows that were changed since then and compared within the pause; None where nobody knows.
         not_compared: tables that have no key, or too many changes, to be compared within the pause.
-        pause: seconds in which writes waited.
+        pause: seconds in which writes waited; None where nobody knows.
         steps: each step within the pause, and its seconds.
         held: writes that waited at the gate; None where there is none.
         refused: writes that the fence has refused so far.
         sequences: the value that each table's numbers go on after.
         backup: the backup that was made and checked before.
+        interrupted: whoever switched was interrupted past the point of no return, and the next run finished it; so
+            nobody knows how long anything took, how many rows were compared in the pause, and how many writes waited.
+        hook_failed: why the command that tells the application could not be run, after the switch; else empty.
     """
 
     kind: str
@@ -198,11 +207,14 @@ class SwitchReport:
     captured: int
     verified_rows: int
     verified_at: str
-    compared_keys: int
+    left_behind: dict[str, int]
+    compared_keys: int | None
     not_compared: tuple[str, ...]
-    pause: float
+    pause: float | None
     steps: tuple[tuple[str, float], ...]
     held: int | None
     refused: int
     sequences: dict[str, int]
     backup: str
+    interrupted: bool = False
+    hook_failed: str = ""

@@ -4,6 +4,7 @@ both databases hold the same rows.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -73,6 +74,16 @@ class Journey:
             is_whole(ledger, tokens(self.live()))
             are_alike(self.url, self.mover.file)
 
+    def has_proof(self, kind: str) -> None:
+        """The switch that was killed has left its proof, for programs and for people."""
+        workdir = self.mover.workdir
+        page = workdir.logbook.read()
+        name = f"{kind}-{page.epoch}"
+        report = json.loads((workdir.path / f"{name}.json").read_text())
+        assert (report["kind"], report["epoch"], report["verified_rows"] > 0) == (kind, page.epoch, True)
+        assert report["token"] in (workdir.path / f"{name}.html").read_text()
+        assert [entry.report for entry in page.entries if entry.report][-1] == f"{name}.json"
+
 
 def go(mover: Mover, phase: Phase) -> None:
     """Let the application live on the side that a phase means."""
@@ -130,6 +141,8 @@ def test_killed_on_the_way(stop: str, journeys: Journeys) -> None:
             journey.begin_anew(stop)
             journey.mover.bring(kind, there)
         journey.is_sound()
+        if kind in SWITCHES:
+            journey.has_proof(kind)
 
 
 @pytest.fixture

@@ -187,6 +187,46 @@ def port_of(url: str) -> int:
     return int(str(conninfo_to_dict(url)["port"]))
 
 
+def test_a_server_that_says_nothing_within_a_rollbacks_pause(database: str, tmp_path: Path) -> None:
+    folder = tmp_path / "move"
+    folder.mkdir()
+    with (
+        Proxy(port_of(database)) as proxy,
+        walking(make_conninfo(database, port=proxy.port), folder, "--pause", "3") as walk,
+    ):
+        walk.mover.bring("cutover", Phase.REVERSING)
+        walk.sees_the_application_write()
+        gate = Gate(walk.mover.route)
+        with gate.writing():
+            asked = walk.asks("rollback")
+            walk.until_draining()
+            proxy.freeze()
+        gate.close()
+        walk.sees_the_application_write()  # the network is still as it was
+        route = walk.keeper.route()
+        assert (route.active, route.state) == ("sqlite", "open")
+        assert walk.application.ledger.longest < 3 * 10  # a kernel would wait for minutes
+        proxy.cut()
+        asked.communicate(timeout=_SECONDS)
+        walk.mover.bring("rollback", Phase.FOLLOWING)
+        walk.sees_the_application_write()
+
+
+def test_a_command_that_fails_after_a_rollback_keeps_nobody_waiting(database: str, tmp_path: Path) -> None:
+    folder = tmp_path / "move"
+    folder.mkdir()
+    with walking(database, folder, "--on-rollback", "false") as walk:
+        walk.mover.bring("cutover", Phase.REVERSING)
+        asked = walk.asks("rollback")
+        _, said = asked.communicate(timeout=_SECONDS)
+        assert (asked.returncode, "lives on PostgreSQL now" in said, "by hand" in said) == (1, True, True), said
+        route = walk.keeper.route()
+        assert (route.active, route.state) == ("postgresql", "open")
+        assert (walk.mover.phase(), walk.mover.has_ended()) == (Phase.FOLLOWING, False)
+        assert "exit code 1" in (walk.mover.workdir.path / "rollback-2.html").read_text()
+        walk.sees_the_application_write()
+
+
 def test_a_source_that_restarts_and_connections_that_are_cut(tmp_path: Path) -> None:
     folder = tmp_path / "move"
     folder.mkdir()

@@ -53,7 +53,7 @@ class Walk:
         workdir = Workdir(folder / "work")
         workdir.path.mkdir()
         page = Page("liteshift_walk", Phase.NEW, 0, "source", str(self.path), "", {}, choices)
-        ends = Ends(PostgresOrigin(url), self._target, None, lambda _: None)
+        ends = Ends(PostgresOrigin(url), self._target, None, lambda *_: None)
         self._shown: list[Any] = []
         self.move = Move(
             ends, workdir, workdir.logbook.write(page), terms=Terms(), progress=silent,

@@ -70,9 +70,14 @@ def plan(source: str | None, choices: Choices, as_json: bool) -> None:
     help="With --live: the route file of the application's gate, which holds its writes for a switch.",
 )
 @click.option(
-    "--on-cutover", default="", metavar="COMMAND", help="With --live: run it once TARGET is ready for writes."
+    "--on-cutover",
+    default="",
+    metavar="COMMAND",
+    help="With --live: run it when TARGET is ready for writes, within the pause.",
 )
-@click.option("--on-rollback", default="", metavar="COMMAND", help="With --live: run it once SOURCE is ready again.")
+@click.option(
+    "--on-rollback", default="", metavar="COMMAND", help="With --live: run it when SOURCE takes writes again."
+)
 @pause_option
 @options.copy_options
 @workdir_option

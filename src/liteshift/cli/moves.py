@@ -28,8 +28,6 @@ from liteshift.workdir import Workdir
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_HOOK_SECONDS = 300
-
 
 def workdir_option(command: Command) -> Command:
     """`--workdir`."""
@@ -122,7 +120,9 @@ def opened(
     """
     page = place.logbook.read()
     with render.progress(as_json_lines=as_json) as progress, _keeper(page) as gate:
-        ends = Ends(origin_of(source, rate), target_of(path), gate, lambda side: _run_hook(page, side))
+        ends = Ends(
+            origin_of(source, rate), target_of(path), gate, lambda side, seconds: _run_hook(page, side, seconds)
+        )
         terms = Terms(pause=pause)
 
         def show(kind: str, word: Any) -> None:
@@ -142,16 +142,22 @@ def _keeper(page: Page) -> Iterator[Keeper | None]:
         yield keeper
 
 
-def _run_hook(page: Page, side: str) -> None:
+def _run_hook(page: Page, side: str, seconds: float) -> None:
     command = page.hooks.get(side, "")
     if not command:
         return
     environment = {**os.environ, "LITESHIFT_SIDE": side, "LITESHIFT_TARGET": page.target}
     try:
         done = subprocess.run(
-            shlex.split(command), env=environment, timeout=_HOOK_SECONDS, check=False, stdin=subprocess.DEVNULL
+            shlex.split(command), env=environment, timeout=max(seconds, 0.01), check=False, stdin=subprocess.DEVNULL
         )
-    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+    except subprocess.TimeoutExpired:
+        raise LiteshiftError(
+            f"the command for going to {side} did not end within {seconds:.1f} s, and was ended",
+            hint="A cutover waits for it within the pause: allow more with --pause, or let the command do the rest in"
+            " the background.",
+        ) from None
+    except (OSError, ValueError) as error:
         raise LiteshiftError(f"the command for going to {side} could not be run: {error}") from error
     if done.returncode:
         raise LiteshiftError(f"the command for going to {side} ended with exit code {done.returncode}")

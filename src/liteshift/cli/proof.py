@@ -9,29 +9,47 @@ from typing import Any
 from liteshift import __version__
 from liteshift.cli.render import printable
 
+_UNKNOWN = "not known"
+
 
 def facts(done: dict[str, Any]) -> list[tuple[str, str]]:
     """What a switch's report says, each with its name."""
     kept = [("last change taken back", f"{done['captured']:,}")] if done["captured"] else []
+    if done["interrupted"]:
+        kept.append(("finished", "by the next run, after an interruption past the point of no return"))
+    if done["hook_failed"]:
+        kept.append(("the command that tells the application", f"{done['hook_failed']}: run it by hand"))
+    through = "token that came through the log" if done["kind"] == "cutover" else "name of this rollback"
+    keys, held = done["compared_keys"], done["held"]
     return [
-        ("token that came through the log", done["token"]),
+        (through, done["token"]),
         ("position in the source's log", done["position"]),
         *kept,
         ("rows compared before", f"{done['verified_rows']:,}, all equal, at {done['verified_at']}"),
-        ("rows changed since, compared in the pause", f"{done['compared_keys']:,}, all equal"),
-        ("tables not compared in the pause", ", ".join(done["not_compared"]) or "none"),
-        ("writes that waited at the gate", "no gate" if done["held"] is None else f"{done['held']:,}"),
+        ("rows left behind, which SQLite can't hold", _counted(done["left_behind"])),
+        (
+            "rows changed since, compared in the pause",
+            "all equal; " + _UNKNOWN if keys is None else f"{keys:,}, all equal",
+        ),
+        ("tables not compared in the pause", _UNKNOWN if keys is None else ", ".join(done["not_compared"]) or "none"),
+        ("writes that waited at the gate", _UNKNOWN if keys is None else "no gate" if held is None else f"{held:,}"),
         ("writes that the fence has refused so far", f"{done['refused']:,}"),
-        ("numbers go on after", ", ".join(f"{k}: {v:,}" for k, v in done["sequences"].items()) or "none"),
+        ("numbers go on after", _UNKNOWN if keys is None else _counted(done["sequences"])),
         ("backup made and checked before", done["backup"] or "none"),
     ]
+
+
+def paused(done: dict[str, Any]) -> str:
+    """How long writes waited."""
+    return _UNKNOWN if done["pause"] is None else f"{done['pause'] * 1000:,.0f} ms"
 
 
 def page(done: dict[str, Any]) -> str:
     """The whole page."""
     style = (files(__package__) / "page.css").read_text(encoding="utf-8")
     to = "SQLite" if done["kind"] == "cutover" else "PostgreSQL"
-    pause = f"{done['pause'] * 1000:,.0f} ms"
+    pause, left = paused(done), sum(done["left_behind"].values())
+    same = "the same rows" if not left else f"the same rows but for {left:,} that SQLite can't hold, named below,"
     figures = (
         ("pause", pause),
         ("rows compared", f"{done['verified_rows']:,}"),
@@ -54,12 +72,16 @@ def page(done: dict[str, Any]) -> str:
         f"<title>{done['kind']} {done['epoch']} of {_text(done['source'])}</title><style>{style}</style></head>"
         f'<body><main><header class="go"><p class="what">{_text(done["kind"])} number {done["epoch"]} of '
         f"{_text(done['move'])}, {_text(done['at'])}</p><h1>The application lives on {to}</h1>"
-        f"<p>{_text(done['source'])} and {_text(done['target'])} held the same rows when it moved. "
-        f'Writes waited for {pause}.</p><dl class="figures">{cards}</dl></header>'
+        f"<p>{_text(done['source'])} and {_text(done['target'])} held {same} when it moved. "
+        f'Writes waited: {pause}.</p><dl class="figures">{cards}</dl></header>'
         f"<section><h2>The proof</h2><table><tbody>{rows}</tbody></table></section>"
         f'<section><h2>The pause, step by step</h2><table class="bars"><tbody>{steps}</tbody></table></section>'
         f"<footer>liteshift {__version__}</footer></main></body></html>\n"
     )
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name}: {count:,}" for name, count in counts.items()) or "none"
 
 
 def _text(text: object) -> str:

@@ -76,9 +76,7 @@ def print_switch(out: Console, done: dict[str, Any]) -> None:
     """The proof of a switch."""
     to = "SQLite" if done["kind"] == "cutover" else "PostgreSQL"
     out.print()
-    out.print(
-        render.cell(f"the application lives on {to}, after a pause of {done['pause'] * 1000:.0f} ms", "bold green")
-    )
+    out.print(render.cell(f"the application lives on {to}; writes waited: {proof.paused(done)}", "bold green"))
     facts = render.table("", "")
     for name, value in proof.facts(done):
         facts.add_row(render.cell(name), render.cell(value))

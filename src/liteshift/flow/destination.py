@@ -147,6 +147,10 @@ class Capture(Protocol):
         """The token of the cutover it was armed in."""
         ...
 
+    def position(self) -> str:
+        """Where the source's log was when the file last followed it."""
+        ...
+
     def returned(self) -> int:
         """The highest number that the source has said to have; 0 before the first."""
         ...

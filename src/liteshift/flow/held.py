@@ -41,6 +41,10 @@ class Held(Protocol):
         """Let everything go on where it was."""
         ...
 
+    def is_on(self, side: str) -> bool:
+        """Whether everything goes on on this side."""
+        ...
+
     def waited(self) -> int:
         """How many writes have had to wait since the last drain began."""
         ...

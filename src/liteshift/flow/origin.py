@@ -112,6 +112,10 @@ class Control(Protocol):
         """The last value of each table's sequence, by the target's name of the table."""
         ...
 
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Cut the connection where the block takes longer: whatever waits for a server that says nothing fails then."""
+        ...
+
     def here(self) -> Lsn:
         """The end of the source's log."""
         ...
@@ -138,6 +142,10 @@ class ReverseApplier(Protocol):
             Refused: PostgreSQL does not take a row.
             Locked: somebody else holds a table, or takes changes back as well.
         """
+        ...
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Cut the connection where the block takes longer: whatever waits for a server that says nothing fails then."""
         ...
 
     def rows(self, looks: Sequence[Look]) -> Sequence[Texts | None]:

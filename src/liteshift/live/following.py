@@ -12,7 +12,7 @@ from liteshift.live.move import Move
 from liteshift.live.watch import refuse_changed
 from liteshift.phases import Phase
 from liteshift.reports import Verdict
-from liteshift.stages.cutover import Bridge, Terms, cut_over, new_token, past_the_log, refuse_rejects
+from liteshift.stages.cutover import Bridge, Terms, cut_over, drafted, past_the_log, refuse_rejects
 from liteshift.stages.follow import Follower
 from liteshift.stages.moment import verify_following
 from liteshift.stops import Stop, passing
@@ -79,6 +79,8 @@ class _Session:
                     done.append(self._move.file_report("verify", self._verify(None)))
                 case "abort":
                     self._move.turn(Phase.ABORTED, "as asked for")
+                case "rollback" if name := self._move.done_already("rollback"):
+                    done.append(name)
                 case verb:
                     raise UsageError(
                         f"{verb} is for when the application lives on SQLite; it lives on PostgreSQL",
@@ -116,18 +118,16 @@ class _Session:
         verdict = self._made_ready(terms.wait)
         if not accept_rejects:
             refuse_rejects(follower)  # those that came meanwhile
-        token, epoch = new_token(), move.page.epoch + 1
-        move.turn(Phase.SWITCHING, "a cutover begins", token=token)
+        epoch = move.page.epoch + 1
+        draft = drafted(self._bridge, "cutover", epoch, verdict, backup)
+        move.turn(Phase.SWITCHING, "a cutover begins", draft=draft)
         passing(Stop.CUTOVER_NOTED)
         try:
             report = cut_over(
                 self._bridge,
                 follower,
-                token=token,
-                epoch=epoch,
-                verdict=verdict,
+                draft=draft,
                 shapes=self._shapes,
-                backup=backup,
                 terms=terms,
                 accept_rejects=accept_rejects,
                 tell=move.tell_waiting,
@@ -139,7 +139,10 @@ class _Session:
             raise
         name = move.file_report(f"cutover-{epoch}", report)
         move.turn(
-            Phase.REVERSING, f"the application lives on SQLite, after {report.pause:.3f} s", report=name, epoch=epoch
+            Phase.REVERSING,
+            f"the application lives on SQLite, after {report.pause or 0:.3f} s",
+            report=name,
+            epoch=epoch,
         )
         passing(Stop.CUTOVER_DONE)
         return name

@@ -17,6 +17,7 @@ from liteshift.logbook import Entry, Page
 from liteshift.phases import Phase
 from liteshift.plan import Plan, as_json
 from liteshift.progress import Progress
+from liteshift.reports import SwitchReport
 from liteshift.stages.cutover import Bridge, Terms, now
 from liteshift.workdir import Workdir
 
@@ -30,13 +31,14 @@ class Ends:
 
     Attributes:
         gate: None where the application has none.
-        hook: run with the side to go to, once that is ready for its first write; raises where it fails.
+        hook: run with the side to go to, once that is ready for its first write, and the seconds it may take; raises
+            where it fails.
     """
 
     origin: Origin
     destination: Destination
     gate: Held | None
-    hook: Callable[[str], None]
+    hook: Callable[[str, float], None]
 
 
 class Move:
@@ -65,6 +67,7 @@ class Move:
         self._workdir = workdir
         self._own: Request | None = None
         self._told = 0.0
+        self._filed = ""
 
     @property
     def plan(self) -> Plan:
@@ -77,10 +80,12 @@ class Move:
             raise LiteshiftError(f"the move is {self.page.phase}: nothing is copied yet")
         return self.page.plan
 
-    def turn(self, phase: Phase, note: str, *, report: str = "", token: str = "", **changes: Any) -> None:
+    def turn(
+        self, phase: Phase, note: str, *, report: str = "", draft: SwitchReport | None = None, **changes: Any
+    ) -> None:
         """Go to another phase, and write that down durably."""
         page = replace(self.page, **changes)
-        self.page = self._workdir.logbook.turn(page, phase, Entry(now(), phase, note, report), token=token)
+        self.page = self._workdir.logbook.turn(page, phase, Entry(now(), phase, note, report), draft=draft)
 
     def disarm_for_good(self, capture: Capture) -> None:
         """Take the capture away from the file, which is then like any other; killed within, the next run knows why."""
@@ -139,8 +144,48 @@ class Move:
     def file_report(self, name: str, word: Any) -> str:
         """Keep a report in the workdir, and show it; its file's name."""
         self._workdir.file(f"{name}.json", json.dumps(as_json(word), ensure_ascii=False, indent=1) + "\n")
+        self._filed = f"{name}.json"
         self.show(name, word)
+        return self._filed
+
+    def filed(self, name: str) -> dict[str, Any] | None:
+        """What was filed under a name; None where nothing was."""
+        try:
+            found: dict[str, Any] = json.loads((self._workdir.path / f"{name}.json").read_text())
+        except FileNotFoundError:
+            return None
+        return found
+
+    def done_already(self, kind: str) -> str:
+        """Answer with the proof of the switch after which the application lives where it is, whoever has finished it.
+
+        Returns:
+            Its file's name; empty where there is none.
+        """
+        name = f"{kind}-{self.page.epoch}"
+        report = self.filed(name)
+        if report is None:
+            return ""
+        if self.is_over and self._filed != f"{name}.json":
+            self.show("notice", {"message": f"nothing was left to do: the {kind} was done at {report['at']}"})
+            self.show(name, report)
         return f"{name}.json"
+
+    def settle(self, kind: str) -> None:
+        """Be over where just this was asked of us: a switch of this kind that was interrupted is finished."""
+        if self._own is not None and self._own.verb == kind:
+            self._own, self.is_over = None, True
+
+    def warn(self, kind: str, failed: str) -> None:
+        """Say that the application has moved, and that the command which is to tell it has failed.
+
+        Raises:
+            LiteshiftError: the same, to whoever does just one thing.
+        """
+        error = hook_error(kind, failed)
+        if self._own is not None:
+            raise error
+        self.show("notice", {"message": f"{error.message}. {error.hint}"})
 
     def tell(self, **facts: Any) -> None:
         """Let `liteshift status` know how things are; at most once a second."""
@@ -172,6 +217,15 @@ class Move:
             yield Bridge(
                 self.page.move, ends.origin.label, plan, control, ends.destination, capture, ends.gate, ends.hook
             )
+
+
+def hook_error(kind: str, failed: str) -> LiteshiftError:
+    """What to say where the command that tells the application has failed after the switch."""
+    side = "SQLite" if kind == "cutover" else "PostgreSQL"
+    return LiteshiftError(
+        f"the application lives on {side} now, but {failed}",
+        hint="Run that command by hand: the switch is done, and it is not run again.",
+    )
 
 
 def removal(removed: Iterable[str]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from liteshift.errors import NotFit
 from liteshift.live.move import Move
 from liteshift.phases import Phase
-from liteshift.stages.cutover import finish_cutover, undo_cutover
+from liteshift.stages.cutover import Bridge, finish_cutover, now, undo_cutover
 from liteshift.stages.rollback import finish_rollback, undo_rollback
 
 
@@ -22,16 +24,14 @@ def recover(move: Move) -> None:
         case Phase.SWITCHING:
             with move.bridge() as bridge:
                 if bridge.capture.armed() == epoch:
-                    finish_cutover(bridge)
-                    move.turn(Phase.REVERSING, "a cutover that was interrupted has been finished", epoch=epoch)
+                    _finished(move, bridge, "cutover", Phase.REVERSING, finish_cutover(bridge))
                 else:
                     undo_cutover(bridge)
                     move.turn(Phase.FOLLOWING, "a cutover that was interrupted has been undone")
         case Phase.RETURNING:
             with move.bridge() as bridge:
                 if bridge.capture.armed() is None:
-                    finish_rollback(bridge, held=False)
-                    move.turn(Phase.FOLLOWING, "a rollback that was interrupted has been finished", epoch=epoch)
+                    _finished(move, bridge, "rollback", Phase.FOLLOWING, finish_rollback(bridge))
                 else:
                     undo_rollback(bridge)
                     move.turn(Phase.REVERSING, "a rollback that was interrupted has been undone")
@@ -44,6 +44,23 @@ def recover(move: Move) -> None:
                 raise strange(move)
             else:
                 move.note_ending(False)
+
+
+def _finished(move: Move, bridge: Bridge, kind: str, phase: Phase, failed: str) -> None:
+    """Go to the phase that a switch leads to, and file what is known of it, unless all of it was filed before."""
+    epoch, draft = move.page.epoch + 1, move.page.draft
+    name = f"{kind}-{epoch}"
+    filed = move.filed(name)
+    if draft is not None and (filed is None or filed["token"] != draft.token):
+        captured = bridge.capture.returned() if kind == "rollback" else 0
+        refused, position = bridge.control.fence.refused(), bridge.capture.position()
+        done = replace(draft, at=now(), position=position, captured=captured, refused=refused, hook_failed=failed)
+        move.file_report(name, done)
+    report = "" if draft is None else f"{name}.json"
+    move.turn(phase, f"a {kind} that was interrupted has been finished", report=report, epoch=epoch)
+    if failed:
+        move.warn(kind, failed)
+    move.settle(kind)
 
 
 def strange(move: Move) -> NotFit:

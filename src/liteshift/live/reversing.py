@@ -6,10 +6,10 @@ import time
 
 from liteshift.asking import Request
 from liteshift.errors import DifferencesFound, LiteshiftError, Locked, UsageError
-from liteshift.live.move import Move
+from liteshift.live.move import Move, hook_error
 from liteshift.phases import Phase
 from liteshift.reports import Verdict
-from liteshift.stages.cutover import Bridge, Terms, new_token
+from liteshift.stages.cutover import Bridge, Terms, drafted
 from liteshift.stages.moment import verify_reversing
 from liteshift.stages.reverse import Reverser
 from liteshift.stages.rollback import roll_back
@@ -100,6 +100,8 @@ class _Session:
                     done.append(self._move.file_report("verify", self._verify()))
                 case "finalize":
                     self._finalize()
+                case "cutover" if name := self._move.done_already("cutover"):
+                    done.append(name)
                 case verb:
                     raise UsageError(
                         f"{verb} is for when the application lives on PostgreSQL; it lives on SQLite",
@@ -130,19 +132,22 @@ class _Session:
                 "PostgreSQL is not equal to the file, so the application can't go back there",
                 hint="Look at each difference: liteshift verify SOURCE TARGET",
             )
-        token, epoch = new_token(), move.page.epoch + 1
-        move.turn(Phase.RETURNING, "a rollback begins", token=token)
+        epoch = move.page.epoch + 1
+        draft = drafted(self._bridge, "rollback", epoch, verdict)
+        move.turn(Phase.RETURNING, "a rollback begins", draft=draft)
         passing(Stop.ROLLBACK_NOTED)
         try:
-            report = roll_back(self._bridge, self._reverser, token=token, epoch=epoch, verdict=verdict, terms=terms)
+            report = roll_back(self._bridge, self._reverser, draft=draft, terms=terms)
         except BaseException as error:
             if self._bridge.capture.armed() is not None:  # else it goes forward, and the next turn sees to it
                 move.turn(Phase.REVERSING, f"the rollback was undone: {error}")
             raise
         name = move.file_report(f"rollback-{epoch}", report)
-        note = f"the application lives on PostgreSQL again, after {report.pause:.3f} s"
+        note = f"the application lives on PostgreSQL again, after {report.pause or 0:.3f} s"
         move.turn(Phase.FOLLOWING, note, report=name, epoch=epoch)
         passing(Stop.ROLLBACK_DONE)
+        if report.hook_failed:
+            raise hook_error("rollback", report.hook_failed)
         return name
 
     def _finalize(self) -> None:

@@ -26,6 +26,8 @@ def run(move: Move) -> None:
     while True:
         try:
             recover(move)
+            if move.is_over and move.page.phase not in (Phase.FINALIZED, Phase.ABORTED):
+                return
             match move.page.phase:
                 case Phase.FOLLOWING:
                     following.stay(move)

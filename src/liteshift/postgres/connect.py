@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -33,6 +35,8 @@ SESSION = {
     "xmloption": "content",
 }
 _KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+_USER_TIMEOUT = {"tcp_user_timeout": 30_000}  # milliseconds in which the other end has to take what we sent
+_CONNECT_TIMEOUT = 10  # seconds, where nobody has said another
 _GOING_DOWN = ("57P01", "57P02", "57P03")  # shut down, crashed, starting up
 _REPLICATION_HINT = (
     "Give the role the right, ALTER ROLE ... REPLICATION (on a managed server its own role for this, such as"
@@ -91,7 +95,29 @@ def connect(info: str, *, writes: bool = False) -> psycopg.Connection[tuple[obje
         NoConnection: the server can't be reached or refuses; the message holds no password.
     """
     # What we write must outlive a crash of the server, whatever the role's setting: we forget our own copy of it.
-    return _connect(info, {"default_transaction_read_only": "off", "synchronous_commit": "on"} if writes else {})
+    if writes:
+        settings = {"default_transaction_read_only": "off", "synchronous_commit": "on"}
+        return _connect(info, settings, **_KEEPALIVES, **_USER_TIMEOUT)
+    return _connect(info, {})
+
+
+@contextmanager
+def bounded(connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
+    """Cut a connection where the block takes longer: whatever waits for a server that says nothing fails then."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+
+        def cut() -> None:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(seconds, cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
 
 
 def connect_walsender(info: str) -> psycopg.Connection[tuple[object, ...]]:
@@ -105,6 +131,8 @@ def connect_walsender(info: str) -> psycopg.Connection[tuple[object, ...]]:
 
 
 def _connect(info: str, settings: Mapping[str, str], **more: Any) -> psycopg.Connection[tuple[object, ...]]:
+    if "connect_timeout" not in conninfo.conninfo_to_dict(info) and "PGCONNECT_TIMEOUT" not in os.environ:
+        more["connect_timeout"] = _CONNECT_TIMEOUT
     try:
         connection = psycopg.connect(info, autocommit=True, prepare_threshold=None, **more)
     except psycopg.OperationalError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
@@ -13,7 +13,7 @@ from liteshift.catalog import Name
 from liteshift.changes import Shape
 from liteshift.plan import Plan, TablePlan
 from liteshift.position import Lsn
-from liteshift.postgres.connect import connect, label, translate_error
+from liteshift.postgres.connect import bounded, connect, label, translate_error
 from liteshift.postgres.fence import PostgresFence
 from liteshift.postgres.read import copy_out
 from liteshift.postgres.shapes import read_shapes
@@ -83,6 +83,10 @@ class PostgresControl:
             if row is not None:
                 found[table.target] = int(row[0])
         return found
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Cut the connection where the block takes longer: whatever waits for a server that says nothing fails then."""
+        return bounded(self._connection, seconds)
 
     def here(self) -> Lsn:
         """The end of the source's log, as far as it is durable: all that was committed before stands before it."""

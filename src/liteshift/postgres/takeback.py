@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
@@ -15,7 +16,7 @@ from psycopg import pq, sql
 
 from liteshift.catalog import Name
 from liteshift.errors import LiteshiftError, Locked, NoConnection
-from liteshift.postgres.connect import connect, label, translate_error
+from liteshift.postgres.connect import bounded, connect, label, translate_error
 from liteshift.postgres.pipeline import Failed, Pipeline
 from liteshift.stops import Stop, passing
 from liteshift.writes import Look, Texts, Write, conflict, refusal
@@ -123,6 +124,10 @@ class PostgresTakeback:
                 self.close()  # which ends the transaction, whatever state it is in
         self._applied = number
         return number
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Cut the connection where the block takes longer: whatever waits for a server that says nothing fails then."""
+        return bounded(self._open(), seconds)
 
     def rows(self, looks: Sequence[Look]) -> Sequence[Texts | None]:
         """The row that each look shows; None where there is none."""

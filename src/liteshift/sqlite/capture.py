@@ -203,6 +203,10 @@ class SqliteCapture:
         token = state.get(self._connection, state.TOKEN)
         return token if isinstance(token, str) else None
 
+    def position(self) -> str:
+        """Where the source's log was when the file last followed it."""
+        return str(state.get(self._connection, state.POSITION) or "")
+
     def returned(self) -> int:
         """The highest number that the source has said to have; 0 before the first."""
         number = state.get(self._connection, state.RETURNED)

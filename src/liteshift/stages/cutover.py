@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -20,6 +21,8 @@ from liteshift.stages.touched import compare_touched
 from liteshift.stops import Stop, passing
 
 SIDE = "sqlite"
+GRACE = 2.0  # seconds past the pause's end, after which a server that says nothing is given up
+HOOK_SECONDS = 300.0  # for a command that is run when writes go on already
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Bridge:
     Attributes:
         source: what to call the source.
         gate: None where the application has none.
-        hook: run once the new side is ready for its first write; raises where it fails.
+        hook: run once the new side is ready for its first write, with the seconds it may take; raises where it fails.
     """
 
     move: str
@@ -52,18 +55,15 @@ class Bridge:
     destination: Destination
     capture: Capture
     gate: Held | None
-    hook: Callable[[str], None]
+    hook: Callable[[str, float], None]
 
 
 def cut_over(
     bridge: Bridge,
     follower: Follower,
     *,
-    token: str,
-    epoch: int,
-    verdict: Verdict,
+    draft: SwitchReport,
     shapes: Mapping[Name, Shape],
-    backup: str,
     terms: Terms,
     accept_rejects: bool = False,
     tell: Callable[[str], None] = untold,
@@ -73,10 +73,8 @@ def cut_over(
 
     Args:
         follower: what brings the source's changes; only its `touched` has changed since the verdict.
-        token: travels through the log.
-        verdict: every row compared before, at one position.
-        shapes: how the tables looked when that comparison began.
-        backup: the backup that was made and checked before.
+        draft: what is known before; its token travels through the log.
+        shapes: how the tables looked when all rows were compared.
         accept_rejects: rows that the file can't hold may stay behind.
         tell: told for whom it waits.
         require: looks a last time, right before the pause, whether anything stands in the way; raises where it does.
@@ -90,8 +88,10 @@ def cut_over(
     fence.prepare(seconds=terms.wait, tell=tell)
     require()
     bridge.capture.prepare(bridge.plan)
-    pause = Pause(terms.pause)
+    pause, token = Pause(terms.pause), draft.token
+    bound = ExitStack()
     try:
+        bound.enter_context(control.within(terms.pause + GRACE))
         if gate is not None:
             gate.drain(pause.until)
             passing(Stop.CUTOVER_DRAINING)
@@ -119,19 +119,21 @@ def cut_over(
         last = control.last_values(bridge.plan)
         if gate is not None:
             gate.drain(None)  # once armed there is no way back to writers who would take us for dead
-        bridge.capture.arm(bridge.plan, epoch=epoch, last=last)
+        bridge.capture.arm(bridge.plan, epoch=draft.epoch, last=last)
         passing(Stop.CUTOVER_ARMED)
         pause.done("capture armed")
-        bridge.hook(SIDE)
+        bridge.hook(SIDE, pause.left)
     except BaseException:
         undo_cutover(bridge)
         raise
+    finally:
+        bound.close()
     if gate is not None:
         gate.switch(SIDE)
     passing(Stop.CUTOVER_SWITCHED)
     pause.end("application switched")
-    report = proof(bridge, pause, "cutover", token, epoch, verdict, (compared, passed_over))
-    return replace(report, position=str(follower.position), sequences=dict(last), backup=backup)
+    report = proof(bridge, pause, draft, (compared, passed_over))
+    return replace(report, position=str(follower.position), sequences=dict(last))
 
 
 def refuse_rejects(follower: Follower) -> None:
@@ -166,32 +168,43 @@ def undo_cutover(bridge: Bridge) -> None:
                 hint="Go on with it: liteshift cutover; afterwards, liteshift rollback brings everything back.",
             )
         bridge.capture.disarm(position=bridge.control.here())
-    bridge.control.fence.down()
-    if bridge.gate is not None:
-        bridge.gate.reopen()
+    try:
+        bridge.control.fence.down()
+    finally:  # where the source can't be reached, it is for it to refuse writes or to take them
+        if bridge.gate is not None:
+            bridge.gate.reopen()
 
 
-def finish_cutover(bridge: Bridge) -> None:
-    """Go on with a cutover that was interrupted after the capture was armed."""
-    bridge.hook(SIDE)
+def finish_cutover(bridge: Bridge) -> str:
+    """Go on with a cutover that was interrupted after the capture was armed.
+
+    Returns:
+        Why the command that tells the application failed; empty where it did not, or is known to have been run: the
+        gate is switched after it.
+    """
     if bridge.gate is not None:
+        if bridge.gate.is_on(SIDE):
+            return ""
         bridge.gate.take(seconds=Terms().pause)
         bridge.gate.switch(SIDE)
+    return told(bridge, SIDE)
 
 
-def proof(
-    bridge: Bridge,
-    pause: Pause,
-    kind: str,
-    token: str,
-    epoch: int,
-    verdict: Verdict,
-    compared: tuple[int, tuple[str, ...]],
-) -> SwitchReport:
-    """What the reports of both switches have in common.
+def told(bridge: Bridge, side: str) -> str:
+    """Tell the application, once writes go on; why that failed, or nothing."""
+    try:
+        bridge.hook(side, HOOK_SECONDS)
+    except LiteshiftError as error:
+        return error.message
+    return ""
+
+
+def drafted(bridge: Bridge, kind: str, epoch: int, verdict: Verdict, backup: str = "") -> SwitchReport:
+    """What is known of a switch before its pause; all that is left of it where whoever switches is interrupted.
 
     Args:
-        compared: how many keys were compared within the pause, and the tables that were passed over.
+        verdict: every row compared, at one position.
+        backup: the backup that was made and checked.
     """
     return SwitchReport(
         kind=kind,
@@ -200,25 +213,41 @@ def proof(
         source=bridge.source,
         target=bridge.destination.label,
         epoch=epoch,
-        token=token,
+        token=token_hex(16),  # one that nobody has seen before
         position="",
         captured=0,
         verified_rows=verdict.rows,
         verified_at=verdict.position,
+        left_behind=verdict.left_behind,
+        compared_keys=None,
+        not_compared=(),
+        pause=None,
+        steps=(),
+        held=None,
+        refused=0,
+        sequences={},
+        backup=backup,
+        interrupted=True,
+    )
+
+
+def proof(bridge: Bridge, pause: Pause, draft: SwitchReport, compared: tuple[int, tuple[str, ...]]) -> SwitchReport:
+    """What the reports of both switches have in common.
+
+    Args:
+        compared: how many keys were compared within the pause, and the tables that were passed over.
+    """
+    return replace(
+        draft,
+        at=now(),
         compared_keys=compared[0],
         not_compared=compared[1],
         pause=pause.seconds,
         steps=tuple(pause.steps),
         held=bridge.gate.waited() if bridge.gate is not None else None,
         refused=bridge.control.fence.refused(),
-        sequences={},
-        backup="",
+        interrupted=False,
     )
-
-
-def new_token() -> str:
-    """A token that nobody has seen before."""
-    return token_hex(16)
 
 
 def now() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from itertools import islice, takewhile
 
@@ -92,6 +92,10 @@ class Reverser:
         if count:
             passing(Stop.REVERSE_FORGOTTEN)
         return Step(count, number, respelled)
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Give the source up where the block takes longer."""
+        return self._applier.within(seconds)
 
     def set_sequences(self) -> Mapping[str, int]:
         """Let the source's sequences go on from where SQLite's numbers are; those, by the target's table."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 from liteshift.errors import LiteshiftError
-from liteshift.reports import SwitchReport, Verdict
-from liteshift.stages.cutover import Bridge, Terms, proof
+from liteshift.reports import SwitchReport
+from liteshift.stages.cutover import GRACE, Bridge, Terms, proof, told
 from liteshift.stages.pause import Pause
 from liteshift.stages.reverse import Reverser
 from liteshift.stages.touched import compare_touched
@@ -15,23 +16,24 @@ from liteshift.stops import Stop, passing
 SIDE = "postgresql"
 
 
-def roll_back(
-    bridge: Bridge, reverser: Reverser, *, token: str, epoch: int, verdict: Verdict, terms: Terms
-) -> SwitchReport:
+def roll_back(bridge: Bridge, reverser: Reverser, *, draft: SwitchReport, terms: Terms) -> SwitchReport:
     """Let the application live on PostgreSQL again.
 
     Args:
         reverser: what takes the file's changes back; only its `touched` has changed since the verdict.
-        token: names this rollback in its report; the number of the file's last change is what proves the drain.
-        verdict: every row compared before, at one moment.
+        draft: what is known before; the number of the file's last change is what proves the drain.
 
     Raises:
+        NoConnection: PostgreSQL says nothing any more; all is undone, or the next run goes on.
         Locked: a write did not end in time, or the pause lasted too long; all is undone.
         NotFit, DifferencesFound: PostgreSQL does not take a change, or the sides differ; all is undone.
     """
     control, gate, capture = bridge.control, bridge.gate, bridge.capture
     pause = Pause(terms.pause)
+    bound = ExitStack()
     try:
+        bound.enter_context(control.within(terms.pause + GRACE))
+        bound.enter_context(reverser.within(terms.pause + GRACE))
         if gate is not None:
             gate.drain(pause.until)
             passing(Stop.ROLLBACK_DRAINING)
@@ -59,14 +61,17 @@ def roll_back(
         capture.disarm(position=position)
         passing(Stop.ROLLBACK_DISARMED)
         pause.done("capture disarmed")
+        let_in(bridge, held=True)
     except BaseException:
         undo_rollback(bridge)
         raise
-    finish_rollback(bridge, held=True)
+    finally:
+        bound.close()
     passing(Stop.ROLLBACK_SWITCHED)
     pause.end("application switched")
-    report = proof(bridge, pause, "rollback", token, epoch, verdict, (compared, passed_over))
-    return replace(report, position=str(position), captured=step.number, sequences=dict(sequences))
+    report = proof(bridge, pause, draft, (compared, passed_over))
+    failed = told(bridge, SIDE)
+    return replace(report, position=str(position), captured=step.number, sequences=dict(sequences), hook_failed=failed)
 
 
 def undo_rollback(bridge: Bridge) -> None:
@@ -77,7 +82,18 @@ def undo_rollback(bridge: Bridge) -> None:
             bridge.gate.reopen()
 
 
-def finish_rollback(bridge: Bridge, *, held: bool) -> None:
+def finish_rollback(bridge: Bridge) -> str:
+    """Go on with a rollback that was interrupted after the capture was disarmed.
+
+    Returns:
+        Why the command that tells the application failed; empty where it did not. It is run again, as nobody knows
+        whether it was.
+    """
+    let_in(bridge, held=False)
+    return told(bridge, SIDE)
+
+
+def let_in(bridge: Bridge, *, held: bool) -> None:
     """Let writes in on PostgreSQL, once the capture is disarmed.
 
     Args:
@@ -85,7 +101,6 @@ def finish_rollback(bridge: Bridge, *, held: bool) -> None:
     """
     bridge.control.fence.down()
     passing(Stop.ROLLBACK_FENCE_DOWN)
-    bridge.hook(SIDE)
     if bridge.gate is not None:
         if not held:
             bridge.gate.take(seconds=Terms().pause)
