@@ -108,7 +108,7 @@ class Move:
 
     def own(self, request: Request) -> None:
         """Do just this, and then be over; without, the move goes on until it has ended."""
-        self._own = request
+        self._own, self.is_over = request, False
 
     def asked(self) -> Request | None:
         """What is asked of us, if anything is."""
