@@ -105,7 +105,9 @@ def test_interrupted_it_can_be_gone_on_with_and_a_single_verb_needs_no_runner(
 
     write(url, "postgresql", "meanwhile", 35)
     assert operator.gets("cutover", "--yes", "app.db")["compared_keys"] == 0
+    assert operator.gets("status", "app.db")["now"]["waiting"] == 0
     write(mover.file, "sqlite", "here", 35)
+    assert operator.gets("status", "app.db")["now"]["waiting"] > 2
     assert operator.gets("rollback", "--yes", "app.db")["captured"] > 0
     assert rows(url) == rows(mover.file)
     assert operator.types("abort", "--yes", "app.db").returncode == 0

@@ -28,6 +28,9 @@ def test_the_same_verb_after_a_kill_answers_with_the_proof(moved: tuple[str, Mov
         first = operator.types(verb, "--yes", "app.db")
         assert mover._process is not None
         assert mover._process.wait(60) == -signal.SIGKILL, first.stderr
+        if stop != "cutover-done":
+            assert operator.gets("status", "app.db")["resume"] == f"finishes the {verb}"
+            assert f"finishes the {verb}" in operator.types("status", "app.db").stdout
         again = operator.gets(verb, "--yes", "app.db")
         assert (again["kind"], again["epoch"], len(again["token"])) == (verb, epoch, 32)
         assert again["interrupted"] is (stop != "cutover-done")

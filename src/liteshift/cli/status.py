@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from liteshift.cli import options, render, switched
-from liteshift.cli.moves import facts_of, origin_of, place_of, workdir_option
-from liteshift.errors import NoConnection
+from liteshift.cli.moves import facts_of, origin_of, place_of, target_of, workdir_option
+from liteshift.errors import LiteshiftError, NoConnection
 from liteshift.phases import Phase
 
 _LONG_SECONDS = 30  # for which a transaction is open that `status` warns of
@@ -29,7 +30,12 @@ def status(ends: tuple[str, ...], workdir: Path | None, as_json: bool) -> None:
     page = place.logbook.read()
     running = place.is_run()
     facts = facts_of(place) if running else {}
-    held = None
+    held = waiting = None
+    with suppress(LiteshiftError):  # all else is known without the file
+        waiting = target_of(path).waiting()
+    if waiting is not None:
+        facts["waiting"] = waiting
+    resume = switched.resumed(page.phase, lived_on=waiting is not None)
     if source or os.environ.get("LITESHIFT_SOURCE"):
         origin = origin_of(source)
         try:
@@ -39,6 +45,7 @@ def status(ends: tuple[str, ...], workdir: Path | None, as_json: bool) -> None:
         except NoConnection as error:  # all else is known without it
             facts["source"] = error.message
     if as_json:
-        render.print_json(switched.status_words(page, facts, running=running, held=held))
+        render.print_json(switched.status_words(page, facts, running=running, held=held, resume=resume))
     else:
-        switched.print_status(render.console(), page, facts, running=running, held=held, target=str(path))
+        out = render.console()
+        switched.print_status(out, page, facts, running=running, held=held, resume=resume, target=str(path))

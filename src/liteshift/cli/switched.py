@@ -17,14 +17,16 @@ from liteshift.reports import MigrateReport, Verdict
 
 _NEXT = {
     Phase.NEW: "liteshift migrate --live SOURCE {target}",
-    Phase.COPYING: "liteshift migrate --live SOURCE {target}   goes on copying, up to a new moment",
+    Phase.COPYING: "liteshift migrate --live SOURCE {target}",
     Phase.FOLLOWING: "liteshift cutover SOURCE {target}   moves the application; liteshift abort gives up",
-    Phase.SWITCHING: "liteshift migrate --live SOURCE {target}   finishes the cutover, or undoes it",
+    Phase.SWITCHING: "liteshift migrate --live SOURCE {target}",
     Phase.REVERSING: "liteshift rollback SOURCE {target}   goes back; liteshift finalize stays for good",
-    Phase.RETURNING: "liteshift migrate --live SOURCE {target}   finishes the rollback, or undoes it",
+    Phase.RETURNING: "liteshift migrate --live SOURCE {target}",
     Phase.FINALIZED: "liteshift finalize SOURCE {target}   takes away what is left on the source",
     Phase.ABORTED: "liteshift abort SOURCE {target}   takes away what is left on the source",
 }
+_MIDWAY = (Phase.COPYING, Phase.SWITCHING, Phase.RETURNING)
+"""Where there is nothing to type but what goes on, and nothing at all while a process is at it."""
 _MEANS = {
     Phase.NEW: "nothing was made yet",
     Phase.COPYING: "the rows are being copied",
@@ -36,9 +38,23 @@ _MEANS = {
     Phase.ABORTED: "the move was given up; the application stays on PostgreSQL",
 }
 _RESUMED = {
+    Phase.COPYING: "keeps the rows that are copied, brings them up to a new moment, and goes on",
     Phase.FOLLOWING: "follows on from the position that the file has; nothing is lost or doubled",
     Phase.REVERSING: "takes back what was written on the file since; nothing is lost or doubled",
 }
+
+
+def resumed(phase: Phase, *, lived_on: bool) -> str:
+    """What the next run of a move will do; empty where there is nothing to go on with.
+
+    Args:
+        lived_on: the file says that the application lives on it.
+    """
+    if phase is Phase.SWITCHING:
+        return "finishes the cutover" if lived_on else "undoes the cutover: the application never noticed it"
+    if phase is Phase.RETURNING:
+        return "undoes the rollback: the application never noticed it" if lived_on else "finishes the rollback"
+    return _RESUMED.get(phase, "")
 
 
 def show(as_json_lines: bool, kind: str, word: Any, *, accepted: bool = False) -> None:
@@ -87,7 +103,7 @@ def print_switch(out: Console, done: dict[str, Any]) -> None:
     out.print(steps)
 
 
-def status_words(page: Page, facts: dict[str, Any], *, running: bool, held: int | None) -> dict[str, Any]:
+def status_words(page: Page, facts: dict[str, Any], *, running: bool, held: int | None, resume: str) -> dict[str, Any]:
     """Where a move is, for programs."""
     entries = [as_json(entry) for entry in page.entries]
     return {
@@ -101,7 +117,7 @@ def status_words(page: Page, facts: dict[str, Any], *, running: bool, held: int 
         "running": running,
         "held_bytes": held,
         "cleared": page.cleared,
-        "resume": _RESUMED.get(page.phase, ""),
+        "resume": resume,
         "next": "" if page.cleared else render.typed(_NEXT[page.phase].format(target=page.target)),
         "now": facts,
         "entries": entries,
@@ -109,7 +125,7 @@ def status_words(page: Page, facts: dict[str, Any], *, running: bool, held: int 
 
 
 def print_status(
-    out: Console, page: Page, facts: dict[str, Any], *, running: bool, held: int | None, target: str
+    out: Console, page: Page, facts: dict[str, Any], *, running: bool, held: int | None, resume: str, target: str
 ) -> None:
     """Where a move is."""
     out.print(render.cell(f"{page.source} → {page.target}: {page.phase}, {_MEANS[page.phase]}", "bold"))
@@ -122,6 +138,7 @@ def print_status(
         "transactions": "transactions followed",
         "changes": "changes of rows",
         "applied": "last change that PostgreSQL has",
+        "waiting": "changes that PostgreSQL does not have yet",
         "slot": "its slot, for a later cutover",
         "newcomers": "tables that PostgreSQL does not have",
         "long_transactions": "open for long there; a cutover waits",
@@ -146,7 +163,7 @@ def print_status(
     for entry in page.entries[-10:]:
         steps.add_row(entry.at, str(entry.phase), render.cell(entry.note))
     out.print(steps)
-    if not running and page.phase in _RESUMED:
-        out.print(render.cell(render.typed(f"liteshift migrate --live SOURCE {target}   {_RESUMED[page.phase]}")))
-    if not page.cleared:
+    if not running and resume and not page.cleared:
+        out.print(render.cell(render.typed(f"liteshift migrate --live SOURCE {target}   {resume}")))
+    if not page.cleared and page.phase not in _MIDWAY:
         out.print(render.cell(render.typed(_NEXT[page.phase].format(target=target))))

@@ -19,7 +19,7 @@ from liteshift.sqlite import rejected, shapes, state, triggers
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.faults import explained
 from liteshift.sqlite.guard import standing
-from liteshift.sqlite.witnesses import LOG, STASH, names
+from liteshift.sqlite.witnesses import LOG, NOTHING, STASH, names
 
 if TYPE_CHECKING:
     from liteshift.sqlite.library import dbapi
@@ -47,6 +47,12 @@ def part(connection: dbapi.Connection) -> Part | None:
     if move is None and epoch is None:
         return None
     return Part(str(move), epoch is not None)
+
+
+def waiting(connection: dbapi.Connection) -> int:
+    """How many changes are kept that the source may not have yet."""
+    found = connection.execute(f"SELECT count(*) FROM {LOG} WHERE op <> '{NOTHING}'").fetchone()  # noqa: S608 - our own name
+    return int(found[0])
 
 
 def remember_triggers(connection: dbapi.Connection, later: Sequence[triggers.Trigger]) -> None:

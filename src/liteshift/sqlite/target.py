@@ -19,7 +19,7 @@ from liteshift.sqlite.faults import explained
 from liteshift.sqlite.halfway import halfway, left
 from liteshift.sqlite.library import VERSION, wal_reset_bug
 from liteshift.sqlite.load import SIDECARS, SqliteStaging
-from liteshift.sqlite.part import part, release
+from liteshift.sqlite.part import part, release, waiting
 from liteshift.sqlite.repair import SqliteRepairing, repairing
 from liteshift.sqlite.scan import SCAN_CACHE, SqliteReading
 from liteshift.sqlite.shelf import FOLDER, verify
@@ -84,6 +84,14 @@ class SqliteTarget:
         with explained(self.label), closing(connect(self.path, preset="durable", read_only=True)) as connection:
             found = part(connection)
             return found.move if found else None
+
+    def waiting(self) -> int | None:
+        """How many changes are kept that the source may not have yet; None where the application does not live here."""
+        if not self.path.exists():
+            return None
+        with explained(self.label), closing(connect(self.path, preset="durable", read_only=True)) as connection:
+            found = part(connection)
+            return waiting(connection) if found and found.lived_on else None
 
     def release(self, move: str) -> None:
         """Make it a file like any other, after this move was given up; none of the move's, or not there, is fine.
