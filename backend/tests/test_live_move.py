@@ -81,7 +81,7 @@ def test_there_and_back_and_there_again(databases: Databases, tmp_path: Path) ->
         load.start()
         try:
             proofs = []
-            with operator.runs("migrate", "--live", "--gate", "app.db.route", "--accept-losses", "app.db"):
+            with operator.runs("migrate", "--live", "--gate", "app.db.route", "app.db"):
                 until_it_follows(operator)
                 for verb in ("cutover", "rollback", "cutover"):
                     enough = load.sent() + 2 * int(RATE)

@@ -140,7 +140,8 @@ class Asking:
         except FileNotFoundError:
             return Interrupted(
                 "interrupted; the process that runs the move had begun what was asked for, and goes on with it",
-                hint="Look what came of it: liteshift status TARGET. A ^C there, in time, undoes it.",
+                hint="Look what came of it: liteshift status TARGET. In time, a ^C of that process, which is migrate"
+                " --live, undoes it.",
             )
         return Interrupted("interrupted; nothing of what was asked for had begun, and nothing will")
 

@@ -241,9 +241,19 @@ def _switch(
     page = place.logbook.read()
     if page.cleared:
         raise UsageError(f"the move is {page.phase} already, and nothing of it is left on {page.source}")
+    if page.phase in (Phase.ABORTED, Phase.FINALIZED):
+        end = "abort" if page.phase is Phase.ABORTED else "finalize"
+        raise UsageError(
+            f"the move is {page.phase}, but what it made on {page.source} may still be there",
+            hint=f"Take that away: liteshift {end} SOURCE {path}",
+        )
+    began = now()
     report = ask_runner(verb, path, workdir, pause=pause, **wanted)
     if report is not None:
-        switched.show(as_json, report.removesuffix(".json"), json.loads((place.path / report).read_text()))
+        found = json.loads((place.path / report).read_text())
+        switched.show(as_json, report.removesuffix(".json"), found)
+        if found.get("at", began) < began and not as_json:
+            click.echo(f"nothing was left to do: the {verb} was done at {found['at']}", err=True)
         _tell_of_the_application(verb, page, path, as_json)
         return
     if page.phase in (Phase.NEW, Phase.COPYING):

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from liteshift import native
-from liteshift.cli.render import cell, size, table
+from liteshift.cli.render import cell, count, size, table
 from liteshift.plan import Finding, Plan, Severity, TablePlan
 from liteshift.reports import MigrateReport, Verdict, VerifiedTable
 
@@ -151,6 +151,8 @@ def print_verdict(out: Console, verdict: Verdict) -> None:
     out.print(found)
     print_differences(out, verdict)
     word = "equal" if verdict.equal else "NOT equal"
+    if rejected := sum(item.rejected for item in verdict.tables):
+        word += f" but for {count(rejected, 'row')} that can't be carried"
     style = "bold green" if verdict.equal else "bold red"
     summary = f"{word}: {verdict.rows:,} rows in {len(verdict.tables)} tables, at position {verdict.position}"
     out.print(cell(summary, style))

@@ -55,9 +55,17 @@ def clear(move: Move) -> None:
     """Take away all that was made on the source, and what keeps writers off a file that was given up.
 
     Done twice, the second time finds nothing.
+
+    Raises:
+        UsageError: nothing is there, and the source bears another name than the one that the move began on.
     """
     origin, name = move.ends.origin, move.page.move
     removed = origin.remove(name)
+    if not removed and origin.label != move.page.source:
+        raise UsageError(
+            f"{origin.label} has nothing of the move {name}, which began on {move.page.source}",
+            hint="Name that one as the source, so that all that was made there is taken away.",
+        )
     if move.page.phase is Phase.ABORTED:
         try:
             move.ends.destination.release(name)

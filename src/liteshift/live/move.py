@@ -110,6 +110,11 @@ class Move:
         """Do just this, and then be over; without, the move goes on until it has ended."""
         self._own, self.is_over = request, False
 
+    @property
+    def does_one_thing(self) -> bool:
+        """Whether all that is left to do is what it was started for."""
+        return self._own is not None
+
     def asked(self) -> Request | None:
         """What is asked of us, if anything is."""
         if self._own is not None:

@@ -39,7 +39,7 @@ def run(move: Move) -> None:
             if move.is_over and move.page.phase not in (Phase.FINALIZED, Phase.ABORTED):
                 return
         except (NoConnection, Locked) as error:
-            if move.is_over:
+            if move.is_over or (move.does_one_thing and isinstance(error, NoConnection)):
                 raise
             if time.monotonic() - since > _STEADY:
                 attempt = 0

@@ -265,7 +265,11 @@ class PostgresOrigin:
                     "SELECT system, timeline FROM liteshift.move WHERE name = %s", (name,)
                 ).fetchone()
         if row is None:
-            raise NotFit(f"{self.label} knows nothing of the move {name}", hint=_BEGIN_AGAIN)
+            raise NotFit(
+                f"{self.label} knows nothing of the move {name}",
+                hint="See that it is the source that the move began on, which liteshift status TARGET names. If it is,"
+                " begin anew: liteshift abort, then liteshift migrate --live.",
+            )
         if row[0] != system.identifier:
             raise NotFit(
                 f"{self.label} is another server than the move began on: its system identifier is {system.identifier},"

@@ -133,7 +133,8 @@ def cut_over(
     passing(Stop.CUTOVER_SWITCHED)
     pause.end("application switched")
     report = proof(bridge, pause, draft, (compared, passed_over))
-    return replace(report, position=str(follower.position), sequences=dict(last))
+    left = follower.rejected  # by now: some may have come, or been mended, since all rows were compared
+    return replace(report, position=str(follower.position), sequences=dict(last), left_behind=left)
 
 
 def refuse_rejects(follower: Follower) -> None:
@@ -142,9 +143,10 @@ def refuse_rejects(follower: Follower) -> None:
     Raises:
         LossesNotAccepted: one would.
     """
-    if count := follower.rejected:
+    if rejected := follower.rejected:
+        listed = ", ".join(f"{count:,} of {table}" for table, count in rejected.items())
         raise LossesNotAccepted(
-            f"{count} rows of the source can't be carried, and would stay behind",
+            f"rows of the source can't be carried, and would stay behind: {listed}",
             hint="Mend them on the source, and they come by themselves; the file's table liteshift_rejects names each."
             " If you can do without them, say --accept-rejects.",
         )

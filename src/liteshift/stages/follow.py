@@ -51,8 +51,8 @@ class Follower:
         self._token = applier.token()
 
     @property
-    def rejected(self) -> int:
-        """How many rows of the source are not in the file, as they can't be carried."""
+    def rejected(self) -> dict[str, int]:
+        """How many rows of the source's tables are not in the file, as they can't be carried, where there are any."""
         return self._intake.rejected
 
     @property

@@ -90,9 +90,9 @@ class Intake:
         }
 
     @property
-    def rejected(self) -> int:
-        """How many rows of the source are not in the file, as they can't be carried."""
-        return self._lost_in.total()
+    def rejected(self) -> dict[str, int]:
+        """How many rows of the source's tables are not in the file, as they can't be carried, where there are any."""
+        return {table: count for table, count in self._lost_in.items() if count}
 
     def take(self, piece: bytes, at: int, limit: Lsn | None) -> int:
         """Take messages from a place in a piece on, up to its end, or up to a transaction that is past the limit.

@@ -11,6 +11,7 @@ SELECT current_database() AS database,
        (SELECT count(*) FROM pg_catalog.pg_largeobject_metadata) AS large_objects,
        (SELECT count(*) FROM pg_catalog.pg_description c
          WHERE c.objoid >= 16384 AND c.classoid <> 'pg_catalog.pg_extension'::regclass
+           AND c.description NOT LIKE 'made by liteshift for a live move;%'
            AND (c.classoid, c.objoid) NOT IN (SELECT classid, objid FROM own)) AS comments,
        (SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S')
