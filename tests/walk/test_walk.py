@@ -52,8 +52,9 @@ class Walk:
         self._rejects = folder / "rejects"
         workdir = Workdir(folder / "work")
         workdir.path.mkdir()
-        page = Page("liteshift_walk", Phase.NEW, 0, "source", str(self.path), "", {}, choices)
-        ends = Ends(PostgresOrigin(url), self._target, None, lambda *_: None)
+        origin = PostgresOrigin(url)
+        page = Page("liteshift_walk", Phase.NEW, 0, origin.label, str(self.path), "", {}, choices)
+        ends = Ends(origin, self._target, None, lambda *_: None)
         self._shown: list[Any] = []
         self.move = Move(
             ends, workdir, workdir.logbook.write(page), terms=Terms(), progress=silent,
