@@ -110,7 +110,7 @@ class Journeys:
             self._journey.begin()
         try:
             yield self._journey
-        except BaseException:
+        except BaseException:  # ^C as well: nothing else would end its processes
             self.close()
             raise
 

@@ -12,7 +12,7 @@ from liteshift import migration
 from liteshift.cli import options, render, report
 from liteshift.cli.begin import move_live
 from liteshift.cli.live import compare_live, refuse_repair, refuse_strange_folder
-from liteshift.cli.moves import live_phase, pause_option, refuse_to_replace, workdir_option
+from liteshift.cli.moves import live_phase, pause_option, refuse_to_replace, rejects_of, workdir_option
 from liteshift.ends import Source, Target
 from liteshift.errors import DifferencesFound, LossesNotAccepted, UsageError
 from liteshift.pace import Pace
@@ -129,7 +129,7 @@ def migrate(
             source,
             target,
             choices,
-            rejects=path.with_name(f"{path.name}.rejects.jsonl"),
+            rejects=rejects_of(path),
             overwrite=overwrite,
             progress=progress,
             show_plan=show,

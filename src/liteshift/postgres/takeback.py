@@ -97,20 +97,7 @@ class PostgresTakeback:
         return self._applied
 
     def apply(self, writes: Iterable[Write], *, postpone: bool = False) -> int:
-        """Apply everything as one transaction, with the number of the last change in the same transaction.
-
-        Args:
-            writes: what to do, in its order.
-            postpone: check foreign keys at the end, also those that are never deferred.
-
-        Returns:
-            That number; unchanged where there was nothing.
-
-        Raises:
-            DifferencesFound: a row is not as it was before the change; the message has expected and actual values.
-            Refused: PostgreSQL does not take a row.
-            Locked: somebody else holds a table, or takes changes back as well.
-        """
+        """Apply everything as one transaction; see `liteshift.flow.ReverseApplier`."""
         before = self.applied()
         connection = self._open()
         try:
