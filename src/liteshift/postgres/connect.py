@@ -37,6 +37,7 @@ SESSION = {
 _KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 _USER_TIMEOUT = {"tcp_user_timeout": 30_000}  # milliseconds in which the other end has to take what we sent
 _CONNECT_TIMEOUT = 10  # seconds, where nobody has said another
+_TRIALS = 50  # of the first statements, against a timeout of the role's own
 _GOING_DOWN = ("57P01", "57P02", "57P03")  # shut down, crashed, starting up
 _REPLICATION_HINT = (
     "Give the role the right, ALTER ROLE ... REPLICATION (on a managed server its own role for this, such as"
@@ -143,12 +144,7 @@ def _connect(info: str, settings: Mapping[str, str], **more: Any) -> psycopg.Con
         )
         raise NoConnection(f"no connection to {label(info)}: {_reason(error)}", hint=hint) from None
     try:
-        _lift_timeout(connection)
-        chosen = [  # without parameters, which a walsender does not know
-            sql.SQL("pg_catalog.set_config({}, {}, false)").format(sql.Literal(name), sql.Literal(value))
-            for name, value in {**SESSION, **settings}.items()
-        ]
-        connection.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(chosen)))
+        _choose(connection, {**SESSION, **settings})
         with suppress(psycopg.errors.InsufficientPrivilege):  # only a superuser chooses the language of messages
             connection.execute("SET lc_messages = 'C'")
     except psycopg.Error as error:
@@ -157,12 +153,23 @@ def _connect(info: str, settings: Mapping[str, str], **more: Any) -> psycopg.Con
     return connection
 
 
-def _lift_timeout(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    """A role may have a timeout so short that it strikes before we can lift it; so try more than once."""
-    for _ in range(50):
-        with suppress(psycopg.errors.QueryCanceled):
+def _choose(connection: psycopg.Connection[tuple[object, ...]], settings: Mapping[str, str]) -> None:
+    """Give the session its settings.
+
+    A role may have a timeout so short that it strikes before we can lift it, or just as we have: so more than once.
+    """
+    chosen = [  # without parameters, which a walsender does not know
+        sql.SQL("pg_catalog.set_config({}, {}, false)").format(sql.Literal(name), sql.Literal(value))
+        for name, value in settings.items()
+    ]
+    for trial in range(_TRIALS):
+        try:
             connection.execute("SET statement_timeout = 0")
+            connection.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(chosen)))
             return
+        except psycopg.errors.QueryCanceled:
+            if trial == _TRIALS - 1:
+                raise
 
 
 def translate_error(error: psycopg.Error, where: str) -> LiteshiftError:
