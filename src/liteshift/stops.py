@@ -14,6 +14,7 @@ from enum import StrEnum
 class Stop(StrEnum):
     """Where a live move passes."""
 
+    ESTABLISHING = "establishing"  # the schema is there, identities and publication are not
     ESTABLISHED = "established"  # publication and identities are there, the slot is not
     SLOT_MADE = "slot-made"
     COPIED = "copied"  # the rows are in the staging file
@@ -47,6 +48,7 @@ class Stop(StrEnum):
     ROLLBACK_DONE = "rollback-done"
     FINALIZE_DISARMED = "finalize-disarmed"
     FINALIZE_REMOVED = "finalize-removed"
+    REMOVING = "removing"  # slot and publication are gone, identities and schema are not
     ABORT_REMOVED = "abort-removed"
 
 

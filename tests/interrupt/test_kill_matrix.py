@@ -5,6 +5,7 @@ both databases hold the same rows.
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from tests.interrupt.walk import SCHEMA, Application, Mover, are_alike, is_whole, leftovers, tokens
+from tests.interrupt.walk import SCHEMA, Application, Mover, Operator, are_alike, is_whole, leftovers, tokens
 
 from liteshift.keeper import Keeper
 from liteshift.phases import Phase
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 SECOND = (Stop.FOLLOW_BEFORE_COMMIT, Stop.FOLLOW_COMMITTED, Stop.FOLLOW_CONFIRMED)
 """Points that are passed all the time: there it is killed once it is well on its way, too."""
-FIRST = (Stop.ESTABLISHED, Stop.SLOT_MADE, Stop.COPIED, Stop.PUBLISHED)
+FIRST = (Stop.ESTABLISHING, Stop.ESTABLISHED, Stop.SLOT_MADE, Stop.COPIED, Stop.PUBLISHED)
 LAST = {
     Stop.FINALIZE_DISARMED: ("finalize", Phase.FINALIZED),
     Stop.FINALIZE_REMOVED: ("finalize", Phase.FINALIZED),
+    Stop.REMOVING: ("abort", Phase.ABORTED),
     Stop.ABORT_REMOVED: ("abort", Phase.ABORTED),
 }
 ON_THE_WAY = [*(str(stop) for stop in Stop if stop not in {*FIRST, *LAST}), *(f"{stop}:5" for stop in SECOND)]
@@ -156,6 +158,16 @@ def journey(database: str, tmp_path: Path) -> Iterator[Journey]:
 def test_killed_at_the_beginning(stop: Stop, journey: Journey) -> None:
     journey.begin(stop)
     journey.is_sound()
+
+
+@pytest.mark.parametrize("stop", [Stop.ESTABLISHING, Stop.SLOT_MADE, Stop.PUBLISHED])
+def test_given_up_after_a_kill_at_the_beginning(stop: Stop, journey: Journey) -> None:
+    journey.mover.start(stop)
+    assert journey.mover.ended() == -signal.SIGKILL
+    assert leftovers(journey.url)
+    said = Operator(journey.url, journey.mover.file.parent).types("abort", "--yes", str(journey.mover.file))
+    assert said.returncode == 0, said.stderr
+    assert leftovers(journey.url) == []
 
 
 @pytest.mark.parametrize("stop", LAST)

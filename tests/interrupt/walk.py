@@ -163,6 +163,11 @@ class Mover:
         """Send it an operator's ^C; its exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait until it has ended; its exit code."""
+        assert self._process is not None
         return self._process.wait(_SECONDS)
 
     def has_ended(self) -> bool:

@@ -18,12 +18,14 @@ from liteshift.changes import Identity
 from liteshift.errors import Locked, NoConnection, NotFit
 from liteshift.plan import Plan, TablePlan
 from liteshift.postgres.patience import Wanted, patiently
+from liteshift.stops import Stop, passing
 
 SCHEMA = "liteshift"
 TAG = "made by liteshift for a live move; liteshift abort or liteshift finalize removes it"
 _OLDEST = 140000
 _GENERATED_PUBLISHED = 180000  # from this version on the log may hold generated columns
 _PATIENCE = 30.0  # seconds
+_ALONE = 0x6C697465  # the advisory lock of whoever begins a move
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS liteshift.move (
@@ -153,14 +155,8 @@ def establish(connection: psycopg.Connection[Any], name: str, plan: Plan, system
     """
     generated = require(connection, name, plan)
     found = holders(connection, plan.tables)
-    _make_schema(connection)
-    for statement in _TABLES.split(";"):
-        connection.execute(statement.encode())
-    connection.execute(
-        "INSERT INTO liteshift.move (name, system, timeline) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-        (name, system, timeline),
-    )
-    _require_alone(connection, name)  # somebody else may have been a moment quicker
+    _note(connection, name, system, timeline)
+    passing(Stop.ESTABLISHING)
     for holder, identity in changed_identities(found):
         act = partial(_set_identity, connection, name, holder, identity)
         patiently(connection, Wanted(holder.shown, holder.shown), act, deadline=time.monotonic() + _PATIENCE)
@@ -181,6 +177,7 @@ def remove(connection: psycopg.Connection[Any], name: str) -> list[str]:
     if ours:
         connection.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(name)))
         removed.append(f"the publication {name}")
+        passing(Stop.REMOVING)
     if not known:
         return removed
     # The publication is gone by now: where the identities go first, the application could not update any more.
@@ -299,12 +296,20 @@ def _require_schema(connection: psycopg.Connection[Any]) -> None:
         )
 
 
-def _make_schema(connection: psycopg.Connection[Any]) -> None:
-    if _one(connection, "SELECT to_regnamespace('liteshift')::text") is not None:
-        return
+def _note(connection: psycopg.Connection[Any], name: str, system: str, timeline: int) -> None:
+    """Make the schema, with the move's name in it, or nothing: by the name `remove` knows what is ours."""
     with connection.transaction():
-        connection.execute("CREATE SCHEMA liteshift")
-        connection.execute(sql.SQL("COMMENT ON SCHEMA liteshift IS {}").format(sql.Literal(TAG)))
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ALONE,))
+        _require_alone(connection, name)  # somebody else may have been a moment quicker
+        if _one(connection, "SELECT to_regnamespace('liteshift')::text") is None:
+            connection.execute("CREATE SCHEMA liteshift")
+            connection.execute(sql.SQL("COMMENT ON SCHEMA liteshift IS {}").format(sql.Literal(TAG)))
+        for statement in _TABLES.split(";"):
+            connection.execute(statement.encode())
+        connection.execute(
+            "INSERT INTO liteshift.move (name, system, timeline) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            (name, system, timeline),
+        )
 
 
 def _set_identity(connection: psycopg.Connection[Any], name: str, holder: Holder, identity: Identity) -> None:
