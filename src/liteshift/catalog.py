@@ -223,6 +223,7 @@ class Table:
         gaps: whether there may be rows that none of its partitions, one level down, takes.
         parents: the tables it inherits from, partitions aside.
         replica_identity: `default`, `full`, `index` or `nothing`.
+        replica_columns: those of the index that was chosen for its identity, where there is one.
     """
 
     name: Name
@@ -239,6 +240,7 @@ class Table:
     row_security: bool = False
     unlogged: bool = False
     replica_identity: str = "default"
+    replica_columns: tuple[str, ...] = ()
 
     @property
     def leaves(self) -> tuple[Table, ...]:

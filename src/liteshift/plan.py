@@ -133,6 +133,8 @@ class TablePlan:
         triggers: the statements that make its triggers, after all else.
         sequence: the value its AUTOINCREMENT goes on from; None where it has no sequence.
         sequence_name: the sequence that gave this value.
+        identity: the target's names of the columns by which the source's log tells which row was changed, where those
+            of another index than its key's were chosen for that.
         partitioned: whether its rows stand in partitions; else only its own are read, not those of its heirs.
     """
 
@@ -149,6 +151,7 @@ class TablePlan:
     sequence: int | None = None
     sequence_name: Name | None = None
     partitioned: bool = False
+    identity: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,12 @@ ALTER TABLE whole ALTER t SET STORAGE EXTERNAL;
 INSERT INTO whole VALUES (1, 'NaN', repeat('large', 2000)), (2, 2, repeat('large', 2000));
 """
 
+INDEXED = """
+CREATE TABLE indexed (id int PRIMARY KEY, b int NOT NULL, a text NOT NULL, f float8, UNIQUE (a, b) INCLUDE (f));
+ALTER TABLE indexed REPLICA IDENTITY USING INDEX indexed_a_b_f_key;
+INSERT INTO indexed VALUES (1, 10, 'x', 'NaN'), (2, 20, 'x', 'NaN'), (3, 30, 'y', 'NaN'), (4, 40, 'z', 4);
+"""
+
 
 def rejects(live: Live) -> Sequence[Reject]:
     with live.target.applier() as applier:
@@ -78,6 +84,18 @@ def test_rows_that_cannot_be_carried(database: str, tmp_path: Path) -> None:
     assert after(live, "INSERT INTO kept VALUES (4, 'NaN', NULL, NULL)", "TRUNCATE kept") == []
     with closing(connect(tmp_path / "app.db")) as file:
         assert file.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+
+def test_rows_that_the_log_tells_by_another_index_than_their_key(any_database: str, tmp_path: Path) -> None:
+    live = copied(any_database, tmp_path / "app.db", INDEXED)
+    one, two, three = [("indexed", {"b": f"{n}0", "a": a}, "f") for n, a in ((1, "x"), (2, "x"), (3, "y"))]
+    assert after(live) == [one, two, three]
+    assert after(live, "UPDATE indexed SET f = 1 WHERE id = 1") == [two, three]
+    moved = ("indexed", {"b": "21", "a": "x"}, "f")
+    assert after(live, "UPDATE indexed SET b = 21 WHERE id = 2") == [three, moved]
+    assert after(live, "DELETE FROM indexed WHERE id = 3") == [moved]
+    assert after(live, "UPDATE indexed SET f = 'NaN' WHERE id = 4")[1:] == [("indexed", {"b": "40", "a": "z"}, "f")]
+    assert after(live, "DELETE FROM indexed") == []
 
 
 def test_rejects_are_taken_back_with_their_transaction(database: str, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from liteshift.reports import Verdict
 from liteshift.stages.cutover import Bridge, Terms, cut_over, drafted, past_the_log, refuse_rejects
 from liteshift.stages.follow import Follower
 from liteshift.stages.moment import verify_following
+from liteshift.stages.touched import count_touched
 from liteshift.stops import Stop, passing
 
 _TURN = 0.05  # seconds
@@ -186,11 +187,7 @@ class _Session:
 
     def _touched(self) -> int:
         """How many keys are to be compared in the pause; too many where a table with a key counts as changed whole."""
-        keyed = {table.source for table in self._move.plan.tables if table.key}
-        count = 0
-        for name, keys in self._follower.touched.items():
-            count += len(keys) if keys is not None else (_MOST_TOUCHED + 1) * (name in keyed)
-        return count
+        return count_touched(self._move.plan, self._follower.touched, whole=_MOST_TOUCHED + 1)
 
     def _is_past_the_log(self) -> bool:
         return bool(past_the_log(self._shapes, self._bridge.control.shapes(self._move.plan)))

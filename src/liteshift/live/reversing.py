@@ -13,6 +13,7 @@ from liteshift.stages.cutover import Bridge, Terms, drafted
 from liteshift.stages.moment import verify_reversing
 from liteshift.stages.reverse import Reverser
 from liteshift.stages.rollback import roll_back
+from liteshift.stages.touched import count_touched
 from liteshift.stops import Stop, passing
 from liteshift.translate.takeback import Takeback
 
@@ -124,7 +125,7 @@ class _Session:
             )
         self._advance()
         verdict = self._verdict
-        touched = sum(len(keys) for keys in self._reverser.touched.values() if keys is not None)
+        touched = count_touched(move.plan, self._reverser.touched, whole=_MOST_TOUCHED + 1)
         if verdict is None or touched > _MOST_TOUCHED:
             verdict = self._verify()
         if not verdict.equal:

@@ -141,6 +141,7 @@ def _tables(answers: Mapping[str, list[Row]]) -> tuple[Table, ...]:
             row_security=row["row_security"],
             unlogged=row["unlogged"],
             replica_identity=row["replica_identity"],
+            replica_columns=tuple(row["replica_columns"] or ()),
         )
 
     return tuple(make(row) for row in rows.values() if not row["partition"])

@@ -168,11 +168,12 @@ class _TableCopy:
         except UnicodeDecodeError:
             return Reject(name, number, "", "its text is not UTF-8")
         pairs = list(zip(self._columns, texts, strict=True))
-        key = {column.source: text for column, text in pairs if column.target in self._table.key} or number
-        for own, (column, text) in zip(self._codecs, pairs, strict=True):
+        own = self._table.identity or self._table.key  # as the log will name the row when it is changed
+        key = {column.source: text for column, text in pairs if column.target in own} or number
+        for form, (column, text) in zip(self._codecs, pairs, strict=True):
             try:
                 if text is not None:
-                    own.from_pg(text)
+                    form.from_pg(text)
             except Unrepresentable as error:
                 return Reject(name, key, column.source, str(error))
         raise AssertionError("a row was rejected for no reason")

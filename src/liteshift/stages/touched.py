@@ -16,6 +16,17 @@ from liteshift.stages.verify import line_of
 Key = tuple[str | None, ...]
 
 
+def count_touched(plan: Plan, touched: Mapping[Name, Set[Key] | None], *, whole: int) -> int:
+    """How many keys are to be compared.
+
+    Args:
+        touched: as `compare_touched` takes it.
+        whole: as how many a table with a key counts in which too many rows were changed.
+    """
+    keyed = {table.source for table in plan.tables if table.key}
+    return sum(len(keys) if keys is not None else whole * (name in keyed) for name, keys in touched.items())
+
+
 def compare_touched(
     control: Control, reading: Chosen, plan: Plan, touched: Mapping[Name, Set[Key] | None]
 ) -> tuple[int, tuple[str, ...]]:

@@ -195,7 +195,13 @@ class _Table:
             sequence=next_value,
             sequence_name=rowid.source.sequence if rowid is not None and next_value is not None else None,
             partitioned=table.partitioned,
+            identity=self._identity(),
         )
+
+    def _identity(self) -> tuple[str, ...]:
+        columns = [self._columns[name] for name in self._table.replica_columns]
+        # Generated ones may not stand in the log, so a live move gives such a table another identity.
+        return () if any(column.source.generated for column in columns) else tuple(c.plan.target for c in columns)
 
     def _column_line(self, column: PlannedColumn, is_key: bool, counts: bool) -> str:
         plan = column.plan

@@ -16,6 +16,11 @@ SELECT c.oid::int8 AS oid,
        c.relpersistence = 'u' AS unlogged,
        CASE c.relreplident WHEN 'd' THEN 'default' WHEN 'f' THEN 'full' WHEN 'i' THEN 'index' ELSE 'nothing' END
          AS replica_identity,
+       CASE WHEN c.relreplident = 'i' THEN
+         (SELECT array_agg(a.attname::text ORDER BY a.attnum)
+            FROM pg_catalog.pg_index i
+            JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
+           WHERE i.indexrelid = pg_catalog.pg_get_replica_identity_index(c.oid)) END AS replica_columns,
        (SELECT array_agg(i.inhparent::int8 ORDER BY i.inhseqno)
           FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid) AS parents
   FROM pg_catalog.pg_class c
