@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
 from tests.stages.moved import move
 
+from liteshift import durable
 from liteshift.errors import DifferencesFound
+from liteshift.sqlite.connect import connect
 from liteshift.writes import Refused
 
 SCHEMA = """
@@ -39,6 +42,35 @@ def test_what_is_written_arrives(database: str, tmp_path: Path) -> None:
     assert moved.compare().equal
     assert moved.back().changes == 0
     assert moved.query("SELECT nextval('child_id_seq')") == [(5,)]
+
+
+def test_a_power_cut_takes_nothing_that_postgresql_has(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.db"
+    moved = move(database, path, SCHEMA)
+    files = [path, path.with_name("file.db-wal")]
+    disk: dict[Path, bytes] = {}
+
+    def synced(file: Path) -> None:
+        durable.sync(file)
+        disk.update({one: one.read_bytes() for one in files if one.exists()})
+
+    monkeypatch.setattr("liteshift.sqlite.capture.sync", synced)
+    with closing(connect(path, preset="fast", create=False)) as application:
+        application.execute("INSERT INTO parent (name) VALUES ('durable'), ('as well')").close()
+        synced(path.parent)
+        application.execute("INSERT INTO parent (name) VALUES ('in the cache of the disk')").close()
+        with moved.reverser() as (reverser, _):
+            reverser.step()
+    for file in files:
+        file.unlink(missing_ok=True)
+    for file, content in disk.items():
+        file.write_bytes(content)
+    moved.write("INSERT INTO parent (name) VALUES ('after the power cut')")
+    moved.back()
+    assert moved.compare().equal
+    assert moved.query("SELECT count(*) FROM parent WHERE name = 'after the power cut'") == [(1,)]
 
 
 def test_a_row_that_is_not_as_it_was_stops_it(database: str, tmp_path: Path) -> None:

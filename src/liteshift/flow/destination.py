@@ -132,6 +132,14 @@ class Capture(Protocol):
         """The number of the last change that is kept; 0 before the first, and also where all were forgotten."""
         ...
 
+    def secure(self) -> int:
+        """Make durable what was kept so far, however its writers commit; the number of the last change, as `last`.
+
+        Raises:
+            LiteshiftError: it can't be made durable.
+        """
+        ...
+
     def respell(self, rows: Sequence[Respelling]) -> int:
         """Write rows as PostgreSQL has them, where they are still as they were captured; that is not captured.
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from liteshift.changes import Captured, CapturedKind, Respelling
+from liteshift.durable import sync
 from liteshift.errors import LiteshiftError, NotFit, NotInitialised
 from liteshift.plan import Plan, TablePlan
 from liteshift.position import Lsn
@@ -65,6 +66,7 @@ class SqliteCapture:
         self._path = path
         self._label = label
         self._ready: tuple[int, Plan, list[Witnessed], list[triggers.Trigger]] | None = None
+        self._secured = 0  # the number of the last change that is known to be durable
         self._seen = -1  # the schema's version that was found to be well
 
     def prepare(self, plan: Plan) -> None:
@@ -183,6 +185,24 @@ class SqliteCapture:
             self._require()
             number, op = self._connection.execute(query).fetchone()
         return 0 if op == NOTHING else int(number)
+
+    def secure(self) -> int:
+        """Make durable what was kept so far, however its writers commit; the number of the last change, as `last`.
+
+        With `synchronous=NORMAL` a commit is in the WAL and may be lost in a power cut; what was moved from there into
+        the file was synced by SQLite. The file itself is not touched: closing it would let go of SQLite's locks.
+
+        Raises:
+            LiteshiftError: the WAL can't be written to the disk.
+        """
+        number = self.last()
+        if number > self._secured:
+            try:
+                sync(self._path.resolve().with_name(f"{self._path.resolve().name}-wal"))
+            except OSError as error:
+                raise LiteshiftError(f"the changes of {self._label} can't be made durable: {error.strerror}") from error
+            self._secured = number
+        return number
 
     def respell(self, rows: Sequence[Respelling]) -> int:
         """Write rows as PostgreSQL has them, where they are still as they were captured; that is not captured.

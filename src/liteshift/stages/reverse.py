@@ -62,7 +62,8 @@ class Reverser:
         """Take back all that is there now.
 
         Args:
-            through: the number of the last change to take back; a transaction of SQLite's must end with it.
+            through: the number of the last change to take back, which is kept already; a transaction of SQLite's must
+                end with it.
 
         Raises:
             NotFit: the file's schema has changed, or the source has been set back to an earlier time.
@@ -70,6 +71,9 @@ class Reverser:
             DifferencesFound: a row of the source is not as it was.
             Locked: somebody holds a table of the source.
         """
+        # What a power cut could still take from the file must not be on the source: its numbers would be given again.
+        secured = self._capture.secure()
+        through = secured if through is None else through
         applied = self._applied = self._applier.applied()
         if applied < (returned := self._capture.returned()):
             raise NotFit(
@@ -136,7 +140,7 @@ class Reverser:
             found += [row] if row is not None else []
         return found
 
-    def _ship_mended(self, after: int, through: int | None, refused: Refused) -> int:
+    def _ship_mended(self, after: int, through: int, refused: Refused) -> int:
         """Take all back where the source does not take it change by change.
 
         SQLite looks at the end of a statement, or of the transaction, whether every row has its parent; so foreign keys
@@ -145,7 +149,7 @@ class Reverser:
         Raises:
             Refused: what became of a row is refused as well.
         """
-        mending, through = Mending(self._takeback.key_of), self._end(after, through)
+        mending = Mending(self._takeback.key_of)
         if refused.state != FOREIGN_KEY:
             self._fold(mending, refused, after, through)
         while True:
@@ -162,17 +166,7 @@ class Reverser:
             with self._capture.changes(after) as changes:
                 more = mending.follow(takewhile(lambda change: change.number <= through, changes))
 
-    def _end(self, after: int, through: int | None) -> int:
-        """Where what there is now ends; every pass over it must see the same."""
-        if through is not None:
-            return through
-        last = after
-        with self._capture.changes(after) as changes:
-            for change in changes:
-                last = change.number
-        return last
-
-    def _ship(self, after: int, through: int | None, mending: Mending | None = None) -> int:
+    def _ship(self, after: int, through: int, mending: Mending | None = None) -> int:
         self._count, self._last = 0, after
         with self._capture.changes(after) as changes:
             counted = self._counted(changes, through)
@@ -180,9 +174,9 @@ class Reverser:
             self._applied = self._applier.apply(self._noted(writes), postpone=mending is not None)
         return self._last  # the last changes may have been none to the source, which then does not count them
 
-    def _counted(self, changes: Iterator[Captured], through: int | None) -> Iterator[Captured]:
+    def _counted(self, changes: Iterator[Captured], through: int) -> Iterator[Captured]:
         for change in changes:
-            if through is not None and change.number > through:
+            if change.number > through:
                 return
             self._count += 1
             self._last = change.number
