@@ -18,6 +18,7 @@ from liteshift.errors import Interrupted, LiteshiftError, Locked
 
 _LOOK = 0.05  # seconds
 _DEAD = 4  # looks in a row that find nobody at work
+_CALLED_OFF = 2.0  # seconds in which most of what is given up has been called off
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Asking:
             is_run: whether a process runs the move.
 
         Raises:
-            Interrupted: the user has given up waiting; the message says whether it had begun.
+            Interrupted: the user has given up waiting; the message says what becomes of it.
             LiteshiftError: the runner ended without an answer.
         """
         path = self._folder / f"answer-{number}.json"
@@ -125,7 +126,7 @@ class Asking:
                 look()
                 time.sleep(_LOOK)
         except KeyboardInterrupt:
-            raise self._given_up() from None
+            raise self._given_up(path) from None
         finally:
             self.let_go()
         self._forget_the_dead()
@@ -134,16 +135,32 @@ class Asking:
             hint="Look where the move is: liteshift status TARGET; the same command goes on from there.",
         )
 
-    def _given_up(self) -> Interrupted:
+    def _given_up(self, path: Path) -> Interrupted:
         try:
             self._request.unlink()
         except FileNotFoundError:
-            return Interrupted(
-                "interrupted; the process that runs the move had begun what was asked for, and goes on with it",
-                hint="Look what came of it: liteshift status TARGET. In time, a ^C of that process, which is migrate"
-                " --live, undoes it.",
-            )
-        return Interrupted("interrupted; nothing of what was asked for had begun, and nothing will")
+            self.let_go()  # by which the runner knows
+        else:
+            return Interrupted("interrupted; nothing of what was asked for had begun, and nothing will")
+        deadline = time.monotonic() + _CALLED_OFF
+        while not path.exists():
+            if time.monotonic() > deadline:
+                return Interrupted(
+                    "interrupted; what was asked for had begun: a switch is called off before its pause begins, all"
+                    " else goes on",
+                    hint="Look what came of it: liteshift status TARGET. In time, a ^C of the process that runs the"
+                    " move, which is migrate --live, undoes a pause.",
+                )
+            time.sleep(_LOOK)
+        found = Answer(**json.loads(path.read_text()))
+        path.unlink()
+        what = found.message or "what was asked for had begun, and is done"
+        return Interrupted(f"interrupted; {what}", hint=found.hint or None)
+
+    def is_wanted(self) -> bool:
+        """Whether whoever asked for what has begun is still there."""
+        self._forget_the_dead()
+        return self._begun.exists()
 
     def _forget_the_dead(self) -> None:
         """Take away requests whose asker is gone."""

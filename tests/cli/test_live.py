@@ -415,15 +415,20 @@ def test_an_operator_who_gives_up_waiting_is_told_what_becomes_of_it(moved: tupl
     operator.gets("verify", "app.db")  # it is at work again
     assert mover.phase() is Phase.FOLLOWING
 
-    with psycopg.connect(url) as foreign:
-        foreign.execute("UPDATE customer SET name = 'open' WHERE id = 1")
-        with operator.begins("cutover", "--yes", "--skip-backup", "app.db") as asking:
-            assert asking.stderr is not None
-            assert "waiting for" in asking.stderr.readline()
-            asking.send_signal(signal.SIGINT)
-            _, told = asking.communicate(timeout=60)
-        assert (asking.returncode, "goes on with it" in told) == (16, True), told
-    mover.until(Phase.REVERSING)
+    for statement in ("UPDATE customer SET name = 'open' WHERE id = 1", "LOCK TABLE customer IN SHARE MODE"):
+        with psycopg.connect(url) as foreign:
+            foreign.execute(statement.encode())
+            with operator.begins("cutover", "--yes", "--skip-backup", "app.db") as asking:
+                assert asking.stderr is not None
+                assert "waiting for" in asking.stderr.readline()
+                asking.send_signal(signal.SIGINT)
+                _, told = asking.communicate(timeout=60)
+        assert (asking.returncode, "called off" in told) == (16, True), told
+        operator.gets("verify", "app.db")
+        assert mover.phase() is Phase.FOLLOWING
+    assert "given up" in operator.types("status", "app.db").stdout
+    assert operator.types("cutover", "--yes", "--skip-backup", "app.db").returncode == 0
+    assert mover.phase() is Phase.REVERSING
 
 
 def test_rows_that_can_not_come_along_are_seen_however_late(moved: tuple[str, Mover, Operator]) -> None:

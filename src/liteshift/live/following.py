@@ -119,6 +119,7 @@ class _Session:
         verdict = self._made_ready(terms.wait)
         if not accept_rejects:
             refuse_rejects(follower)  # those that came meanwhile
+        move.require_wanted()
         epoch = move.page.epoch + 1
         draft = drafted(self._bridge, "cutover", epoch, verdict, backup)
         move.turn(Phase.SWITCHING, "a cutover begins", draft=draft)
@@ -131,8 +132,8 @@ class _Session:
                 shapes=self._shapes,
                 terms=terms,
                 accept_rejects=accept_rejects,
-                tell=move.tell_waiting,
-                require=lambda: None if accept_changes else refuse_changed(move),
+                tell=self._tell_waiting,
+                require=lambda: self._look_again(accept_changes),
             )
         except BaseException as error:
             if self._is_undone():  # else the next turn sees to it
@@ -147,6 +148,15 @@ class _Session:
         )
         passing(Stop.CUTOVER_DONE)
         return name
+
+    def _tell_waiting(self, text: str) -> None:
+        self._move.require_wanted()
+        self._move.tell_waiting(text)
+
+    def _look_again(self, accept_changes: bool) -> None:
+        self._move.require_wanted()
+        if not accept_changes:
+            refuse_changed(self._move)
 
     def _is_undone(self) -> bool:
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from liteshift.asking import Answer, Request
-from liteshift.errors import LiteshiftError
+from liteshift.errors import Interrupted, LiteshiftError
 from liteshift.flow import Capture, Destination, Held, Origin
 from liteshift.logbook import Entry, Page
 from liteshift.phases import Phase
@@ -122,6 +122,15 @@ class Move:
             self.is_over = True
             return request
         return None if self.is_over else self._workdir.asking.asked()
+
+    def require_wanted(self) -> None:
+        """See that whoever asked for what we are about to do still waits for it.
+
+        Raises:
+            Interrupted: nobody does.
+        """
+        if not self.is_over and not self._workdir.asking.is_wanted():
+            raise Interrupted("whoever asked for it has given up, so it was called off, and nothing has changed")
 
     def terms_of(self, request: Request) -> Terms:
         """What a switch that is asked for may cost."""

@@ -133,6 +133,7 @@ class _Session:
                 "PostgreSQL is not equal to the file, so the application can't go back there",
                 hint="Look at each difference: liteshift verify SOURCE TARGET",
             )
+        move.require_wanted()
         epoch = move.page.epoch + 1
         draft = drafted(self._bridge, "rollback", epoch, verdict)
         move.turn(Phase.RETURNING, "a rollback begins", draft=draft)
