@@ -394,6 +394,7 @@ def test_a_verb_that_is_not_let_in_says_so_at_once(moved: tuple[str, Mover, Oper
     refused = elsewhere.types("cutover", "--yes", "app.db")
     assert (refused.returncode, "the source that the move began on" in refused.stderr) == (13, True), refused.stderr
     assert stranger.types("abort", "--yes", "app.db").returncode == 12
+    assert stranger.types("migrate", "--live", "app.db").returncode == 12  # and does not try for ever
     for verb in ("abort", "cutover"):  # nothing is taken for cleared that is not
         refused = elsewhere.types(verb, "--yes", "app.db")
         assert (refused.returncode, "liteshift_test" in refused.stderr) == (2, True), refused.stderr

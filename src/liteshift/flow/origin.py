@@ -277,6 +277,14 @@ class Origin(Protocol):
         """
         ...
 
+    def reach(self) -> None:
+        """See that the source lets us in.
+
+        Raises:
+            NoConnection: it can't be reached, or refuses.
+        """
+        ...
+
     def held_bytes(self, name: str) -> int | None:
         """How much log the source keeps for the slot; None where there is no slot."""
         ...

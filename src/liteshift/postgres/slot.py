@@ -169,6 +169,11 @@ class PostgresOrigin:
         with self._exported(name, False, seconds, untold):
             return True
 
+    def reach(self) -> None:
+        """See that the source lets us in."""
+        with self._ordinary():
+            pass
+
     def held_bytes(self, name: str) -> int | None:
         """How much log the source keeps for the slot; None where there is no slot."""
         with self._ordinary() as connection:

@@ -181,12 +181,10 @@ def finish_cutover(bridge: Bridge) -> str:
     """Go on with a cutover that was interrupted after the capture was armed.
 
     Returns:
-        Why the command that tells the application failed; empty where it did not, or is known to have been run: the
-        gate is switched after it.
+        Why the command that tells the application failed; empty where it did not. It is run again, as nobody knows
+        whether it was.
     """
-    if bridge.gate is not None:
-        if bridge.gate.is_on(SIDE):
-            return ""
+    if bridge.gate is not None and not bridge.gate.is_on(SIDE):
         bridge.gate.take(seconds=Terms().pause)
         bridge.gate.switch(SIDE)
     return told(bridge, SIDE)
