@@ -175,7 +175,7 @@ def test_without_a_yes_nobody_is_moved_unasked(moved: tuple[str, Mover, Operator
 
 def test_where_nothing_was_begun_it_says_so(database: str, tmp_path: Path) -> None:
     operator = Operator(database, tmp_path)
-    for words in (["status", "app.db"], ["cutover", "--yes", "app.db"], ["abort", "--yes", "app.db"]):
+    for words in (["status", "app.db"], ["cutover", "app.db"], ["abort", "app.db"]):
         done = operator.types(*words)
         assert done.returncode == 10, done.stderr
         assert "migrate --live" in done.stderr

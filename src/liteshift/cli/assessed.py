@@ -24,8 +24,11 @@ def print_assessment(out: Console, found: Assessment) -> None:
     """The verdict and its reasons, then every part."""
     out.print(cell(f"{found.source}: PostgreSQL {found.server}, in the profile {found.profile}", "bold"))
     out.print(cell(found.verdict.decision.upper(), _DECISIONS[found.verdict.decision]))
+    to_do = found.verdict.decision is not Decision.GO
     for number, reason in enumerate(found.verdict.reasons, start=1):
-        _print_indented(out, 2, f"{number}. {reason.what}", _LEVELS[reason.level])
+        _print_indented(
+            out, 2, f"{number}. {reason.what}" if to_do else f"by the way: {reason.what}", _LEVELS[reason.level]
+        )
         if reason.instead:
             _print_indented(out, 5, f"→ {reason.instead}")
     out.print(cell(wording.summary(found)))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, TypeVar
 
 import click
 
@@ -33,11 +31,7 @@ from liteshift.phases import Phase
 from liteshift.stages.cutover import Terms, now
 from liteshift.workdir import Workdir
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _yes(command: Command) -> Command:
-    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+_MOVES = "this changes where the application lives"
 
 
 @click.command()
@@ -62,7 +56,7 @@ def _yes(command: Command) -> Command:
     is_flag=True,
     help="Move though SOURCE has new tables or rules since its plan was made; they stay there alone.",
 )
-@_yes
+@options.yes_option
 @workdir_option
 @options.json_option
 def cutover(
@@ -81,8 +75,8 @@ def cutover(
     Whatever fails undoes all before it, and the application goes on as if nothing had happened.
     """
     source, path = options.split_ends(ends)
-    place_of(path, workdir).logbook.read()  # there is something to ask about
-    _confirm(yes, as_json, f"Move the application to {path}?", _MOVES)
+    if place_of(path, workdir).logbook.read().phase is not Phase.REVERSING:  # else it is there already
+        options.confirm(yes, as_json, f"Move the application to {path}?", _MOVES)
     wanted = {"skip_backup": skip_backup, "accept_rejects": accept_rejects, "accept_changes": accept_changes}
     _switch("cutover", source, path, workdir, pause, as_json, wait=wait, **wanted)
 
@@ -90,27 +84,27 @@ def cutover(
 @click.command()
 @options.source_and_target
 @pause_option
-@_yes
+@options.yes_option
 @workdir_option
 @options.json_option
 def rollback(ends: tuple[str, ...], pause: float, yes: bool, workdir: Path | None, as_json: bool) -> None:
     """Let the application live on SOURCE again, with everything that was written on TARGET."""
     source, path = options.split_ends(ends)
-    place_of(path, workdir).logbook.read()  # there is something to ask about
-    _confirm(yes, as_json, "Move the application back to PostgreSQL?", _MOVES)
+    if place_of(path, workdir).logbook.read().phase is not Phase.FOLLOWING:  # else it is there already
+        options.confirm(yes, as_json, "Move the application back to PostgreSQL?", _MOVES)
     _switch("rollback", source, path, workdir, pause, as_json)
 
 
 @click.command()
 @options.source_and_target
-@_yes
+@options.yes_option
 @workdir_option
 @options.json_option
 def finalize(ends: tuple[str, ...], yes: bool, workdir: Path | None, as_json: bool) -> None:
     """Stay on TARGET for good: take away all that was made on SOURCE. There is no way back from here."""
     source, path = options.split_ends(ends)
     place_of(path, workdir).logbook.read()  # there is something to ask about
-    _confirm(yes, as_json, f"Stay on {path} for good, without a way back?", "this closes the way back")
+    options.confirm(yes, as_json, f"Stay on {path} for good, without a way back?", "this closes the way back")
     _end("finalize", ending.finalize, source, path, workdir, as_json)
     if not as_json:
         click.echo(
@@ -122,23 +116,25 @@ def finalize(ends: tuple[str, ...], yes: bool, workdir: Path | None, as_json: bo
 
 @click.command()
 @options.source_and_target
-@_yes
+@options.yes_option
 @click.option("--move", metavar="NAME", help="The move to give up, where its folder is lost; SOURCE knows it.")
 @workdir_option
 @options.json_option
 def abort(ends: tuple[str, ...], yes: bool, move: str | None, workdir: Path | None, as_json: bool) -> None:
     """Give a live move up: take away all that was made on SOURCE. TARGET keeps its rows, and no longer follows."""
     source, path = options.split_ends(ends)
-    _confirm(yes, as_json, "Give the move up?", f"this gives the move up: {path} would follow no more")
-    place = place_of(path, workdir)
+    place, target = place_of(path, workdir), target_of(path)
+    question, what = "Give the move up?", f"this gives the move up: {path} would follow no more"
     if not place.logbook.is_lost():
+        options.confirm(yes, as_json, question, what)
         _end("abort", ending.abort, source, path, workdir, as_json)
         return
     if place.is_run():
         raise place.taken()
-    target = target_of(path)
-    named = move or target.move()
-    removed = ending.clear_lost(origin_of(source), named)
+    named, origin = move or target.move(), origin_of(source)
+    ending.require_lost(origin, named)
+    options.confirm(yes, as_json, question, what)
+    removed = ending.clear_lost(origin, named)
     if named:
         target.release(named)
     if as_json:
@@ -298,13 +294,3 @@ def _end(
         render.print_json({"type": verb, "phase": str(page.phase), "note": page.entries[-1].note})
     else:
         click.echo(render.printable(f"the move is {page.phase}; {page.entries[-1].note}"))
-
-
-_MOVES = "this changes where the application lives"
-
-
-def _confirm(yes: bool, as_json: bool, question: str, what: str) -> None:
-    if not yes and not as_json and sys.stdin.isatty():
-        click.confirm(question, abort=True, err=True)
-    elif not yes:
-        raise UsageError(what, hint="Say --yes where nobody can be asked.")

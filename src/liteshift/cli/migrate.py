@@ -217,11 +217,11 @@ def verify(
         return
     if not repair:
         raise DifferencesFound(
-            f"{target.label} is not equal to {source.label}", hint="To make it equal: say --repair; it can be undone."
+            f"{target.label} is not equal to {source.label}",
+            hint=f"To make it equal: liteshift verify --repair SOURCE {path}; it can be undone.",
         )
-    if not yes:
-        question = f"Write to {target.label} what differs? Rows that were written there since the move are removed."
-        click.confirm(question, abort=True, err=True)
+    question = f"Write to {target.label} what differs? Rows that were written there since the move are removed."
+    options.confirm(yes, as_json, question, f"this writes to {target.label}, and removes what was written there since")
     undo = undo or path.with_name(f"{path.name}.undo-{datetime.now(UTC):%Y%m%d_%H%M%S}.sql")
     with render.progress(as_json_lines=as_json) as progress:
         repaired = migration.repair(source, target, choices, undo=undo, progress=progress)

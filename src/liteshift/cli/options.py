@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Mapping, Set
 from functools import wraps
@@ -22,6 +23,28 @@ CONFIG = "liteshift.toml"
 def json_option(command: Command) -> Command:
     """`--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def yes_option(command: Command) -> Command:
+    """`--yes`."""
+    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def confirm(yes: bool, as_json: bool, question: str, what: str) -> None:
+    """Ask before something is done.
+
+    Args:
+        yes: it was said before.
+        as_json: nobody is there to be asked.
+        what: what would be done, for whoever can't be asked.
+
+    Raises:
+        UsageError: nobody can be asked, and nobody has said yes.
+    """
+    if not yes and not as_json and sys.stdin.isatty():
+        click.confirm(question, abort=True, err=True)
+    elif not yes:
+        raise UsageError(what, hint="Say --yes where nobody can be asked.")
 
 
 def choice_options(command: Command) -> Command:

@@ -183,4 +183,6 @@ def _road(road: str) -> Text:
 def _verdict(item: VerifiedTable) -> str:
     if item.equal:
         return "equal" if not item.rejected else f"equal but for {item.rejected:,} rejected"
-    return f"{len(item.differences)}{' or more' if item.more else ''} rows differ"
+    if item.more:
+        return f"{len(item.differences):,} or more rows differ"
+    return f"{count(len(item.differences), 'row')} {'differs' if len(item.differences) == 1 else 'differ'}"

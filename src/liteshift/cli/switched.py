@@ -130,14 +130,14 @@ def print_status(
     """Where a move is."""
     out.print(render.cell(f"{page.source} → {page.target}: {page.phase}, {_MEANS[page.phase]}", "bold"))
     shown = render.table("", "")
-    shown.add_row("process", render.cell(f"{facts.get('process', '')}" if running else "none runs it just now"))
+    process = facts.get("process", "one that has just begun") if running else "none runs it just now"
+    shown.add_row("process", render.cell(f"{process}"))
     names = {
         "lag_bytes": "behind, bytes of the log",
         "lag_seconds": "behind, seconds",
         "position": "position in the source's log",
         "transactions": "transactions followed",
         "changes": "changes of rows",
-        "applied": "last change that PostgreSQL has",
         "waiting": "changes that PostgreSQL does not have yet",
         "slot": "its slot, for a later cutover",
         "newcomers": "tables that PostgreSQL does not have",

@@ -84,7 +84,7 @@ def copy(
             hint="Please report this with the definition of the table. liteshift abort takes away what was made.",
         )
     move.file_report("copy", report)
-    note = f"{report.rows} rows copied, at {report.position}"
+    note = f"{report.rows:,} rows copied, at {report.position}"
     move.turn(Phase.FOLLOWING, note, report="copy.json", plan=report.plan, rules=source.rules)
 
 

@@ -80,6 +80,15 @@ def clear(move: Move) -> None:
 def clear_lost(origin: Origin, named: str | None) -> str:
     """Take away what a move has made on the source where its logbook is lost; what was there, in words.
 
+    Raises:
+        LiteshiftError: as `require_lost`.
+    """
+    return removal(origin.remove(require_lost(origin, named)))
+
+
+def require_lost(origin: Origin, named: str | None) -> str:
+    """The move that has made something on the source, where its logbook is lost.
+
     Args:
         named: the move that is meant; None where nothing says which.
 
@@ -98,4 +107,4 @@ def clear_lost(origin: Origin, named: str | None) -> str:
             f"the live move of {origin.label} is {name}, and nothing here says that this is its target",
             hint=f"Name its own target, and its folder with --workdir. Where both are lost, say --move {name}.",
         )
-    return removal(origin.remove(name))
+    return name

@@ -17,6 +17,7 @@ from liteshift.catalog import Name
 from liteshift.changes import Identity
 from liteshift.errors import Locked, NoConnection, NotFit
 from liteshift.plan import Plan, TablePlan
+from liteshift.postgres.connect import label
 from liteshift.postgres.patience import Wanted, patiently
 from liteshift.stops import Stop, passing
 
@@ -216,16 +217,16 @@ def has_schema(connection: psycopg.Connection[Any]) -> bool:
 
 
 def _require_server(connection: psycopg.Connection[Any]) -> None:
+    where = label(connection.info.dsn)
     if connection.info.server_version < _OLDEST:
-        raise NotFit(
-            f"PostgreSQL {connection.info.server_version // 10000} can't be followed", hint="Upgrade it to 14 or newer."
-        )
+        version = connection.info.server_version // 10000
+        raise NotFit(f"{where} is PostgreSQL {version}, which can't be followed", hint="Upgrade it to 14 or newer.")
     if _one(connection, "SELECT pg_is_in_recovery()"):
-        raise NotFit("the source is a standby, which can't publish its tables", hint="Name the primary as the source.")
+        raise NotFit(f"{where} is a standby, which can't publish its tables", hint="Name the primary as the source.")
     level = _one(connection, "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_level'")
     if level != "logical":
         raise NotFit(
-            f"the source's wal_level is {level}, and its log does not tell which rows change",
+            f"the wal_level of {where} is {level}, and its log does not tell which rows change",
             hint="Have a superuser run ALTER SYSTEM SET wal_level = 'logical'; and restart the server.",
         )
 

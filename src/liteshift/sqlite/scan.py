@@ -71,5 +71,6 @@ class SqliteReading:
                     missing = f"the column {column} of the table {table}" if found else f"the table {table}"
                     raise NotInitialised(
                         f"{self._label} lacks {missing}",
-                        hint="Was it migrated with other choices? Say the same --profile, --include and --exclude.",
+                        hint="Is it the file of another database? If it is of this one, made with other choices, say"
+                        " the same --profile, --include and --exclude.",
                     )
