@@ -208,6 +208,29 @@ def test_a_move_that_could_not_begin_is_begun_by_no_other_verb(database: str, tm
     assert leftovers(database) == []
 
 
+def test_while_the_rows_are_copied_nobody_waits_unknowingly(database: str, tmp_path: Path) -> None:
+    mover, operator = Mover(database, tmp_path, gate=False), Operator(database, tmp_path)
+    with psycopg.connect(database, autocommit=True) as source:
+        source.execute(SCHEMA.encode())
+    with psycopg.connect(database) as foreign:
+        foreign.execute("CREATE TABLE keeps_the_slot_waiting ()")
+        mover.start()
+        while not (mover.workdir.is_run() and mover.phase() is Phase.COPYING):
+            time.sleep(0.02)
+        refused = operator.types("abort", "--yes", "app.db")
+        assert (refused.returncode, "just being copied" in refused.stderr) == (11, True), refused.stderr
+        with operator.begins("cutover", "--yes", "app.db") as asking:
+            assert asking.stderr is not None
+            assert "still being copied" in asking.stderr.readline()
+            while not mover.workdir.asking.is_asked():
+                time.sleep(0.02)
+            asking.send_signal(signal.SIGINT)
+            assert asking.wait(60) == 16
+        assert mover.interrupted() == 16
+    assert operator.types("abort", "--yes", "app.db").returncode == 0
+    assert leftovers(database) == []
+
+
 def test_what_can_not_begin_leaves_nothing(database: str, tmp_path: Path) -> None:
     nowhere = psycopg.conninfo.make_conninfo(database, dbname="nowhere_at_all")
     refused = Operator(nowhere, tmp_path).types("migrate", "--live", "--gate", "app.route", "app.db")

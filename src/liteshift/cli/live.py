@@ -22,7 +22,7 @@ from liteshift.cli.moves import (
     told,
     workdir_option,
 )
-from liteshift.errors import DifferencesFound, LiteshiftError, UsageError
+from liteshift.errors import DifferencesFound, LiteshiftError, Locked, UsageError
 from liteshift.live import ending
 from liteshift.live.move import Move
 from liteshift.live.run import run
@@ -31,6 +31,7 @@ from liteshift.phases import Phase
 from liteshift.stages.cutover import Terms, now
 from liteshift.workdir import Workdir
 
+_BEFORE = (Phase.NEW, Phase.COPYING)
 _MOVES = "this changes where the application lives"
 
 
@@ -243,6 +244,8 @@ def _switch(
             f"the move is {page.phase}, but what it made on {page.source} may still be there",
             hint=f"Take that away: liteshift {end} SOURCE {path}",
         )
+    if page.phase in _BEFORE and place.is_run():
+        click.echo("the rows are still being copied; this waits until they are", err=True)
     began = now()
     report = ask_runner(verb, path, workdir, pause=pause, **wanted)
     if report is not None:
@@ -252,7 +255,7 @@ def _switch(
             click.echo(f"nothing was left to do: the {verb} was done at {found['at']}", err=True)
         _tell_of_the_application(verb, page, path, as_json)
         return
-    if page.phase in (Phase.NEW, Phase.COPYING):
+    if page.phase in _BEFORE:
         raise UsageError(
             f"the rows have not been copied to {path} yet, and nobody copies them just now",
             hint=f"Go on with: liteshift migrate --live SOURCE {path}; or give up: liteshift abort SOURCE {path}",
@@ -284,6 +287,11 @@ def _end(
     page = place.logbook.read()
     if page.cleared:
         raise UsageError(f"the move is {page.phase} already, and nothing of it is left on {page.source}")
+    if verb == "abort" and page.phase in _BEFORE and place.is_run():
+        raise Locked(
+            f"the rows are just being copied to {path}, and nothing else is done meanwhile",
+            hint="End that first, with ^C where migrate --live runs; then type this again.",
+        )
     if ask_runner(verb, path, workdir) is None:
         with told(path), place.locked(), opened(place, source, path, Terms().pause, as_json) as move:
             end(move)
