@@ -5,6 +5,7 @@
 - `bites.sql` holds one statement per line (or a transaction, its statements separated by `;; `). Both databases execute
   it, and must agree whether it is allowed; afterwards all rows must be equal again. A line that begins with `-- known:`
   holds one that only PostgreSQL refuses, and says why in the line above.
+- `lived.sql` holds statements that only the walk of `tests/walk` runs, on SQLite while the application lives there.
 - `options.toml`, where there is one: `least` and `server` say where it can run, the rest are the plan's choices.
 """
 

@@ -105,8 +105,7 @@ class Walk:
                         file.execute("ROLLBACK").close()
 
 
-def bites(folder: Path) -> list[str]:
-    path = folder / "bites.sql"
+def statements_of(path: Path) -> list[str]:
     lines = path.read_text().splitlines() if path.exists() else []
     return [line for line in lines if line and not line.startswith("--")]
 
@@ -145,18 +144,21 @@ def test_walk(name: str, server: Server, debian_server: Server, tmp_path: Path) 
         except (NotFit, NoConnection) as refused:  # what can't be moved is refused before anything is copied
             assert walk.move.page.phase is Phase.NEW, refused
         else:
-            _there_and_back(walk, bites(folder))
+            _there_and_back(walk, statements_of(folder / "bites.sql"), statements_of(folder / "lived.sql"))
         assert count(url) == before
     finally:
         where.drop_database(database)
 
 
-def _there_and_back(walk: Walk, statements: list[str]) -> None:
+def _there_and_back(walk: Walk, statements: list[str], lived: list[str]) -> None:
     walk.are_equal()
     walk.on_postgresql(statements)
     walk.are_equal()
     walk.cut_over()
     walk.on_sqlite(statements)
+    if lived:
+        walk.on_sqlite(lived)
+        walk.are_equal()  # all was taken back, and written anew where PostgreSQL has it otherwise
     for table in walk.move.plan.tables:
         columns = [f'"{column.target}"' for column in table.columns if not column.generated]
         if all('"' not in column[1:-1] for column in columns) and '"' not in table.target:

@@ -56,16 +56,22 @@ def guarded_tables(connection: dbapi.Connection) -> list[str]:
 
 
 def passing_guards(make: Callable[[], dbapi.Connection]) -> dbapi.Connection:
-    """A connection that fires no triggers.
+    """A connection that no guard refuses: its triggers are switched off; where they can't be, the guards are empty."""
+    connection, switched = without_triggers(make)
+    if not switched:
+        connection.set_authorizer(_leave_out)
+    return connection
 
-    SQLite's own switch for that is not in Python's module, so it is thrown from outside as the connection opens. Where
-    the library can't be reached from outside, as in a Python that SQLite is built into, the guards fire and are empty.
+
+def without_triggers(make: Callable[[], dbapi.Connection]) -> tuple[dbapi.Connection, bool]:
+    """A connection that fires no triggers, and whether that is so.
+
+    SQLite's own switch for that is not in Python's module, so it is thrown from outside as the connection opens. It
+    can't be where the library can't be reached from outside, as in a Python that SQLite is built into.
     """
     with _switching_off() as switched:
         connection = make()
-    if not any(switched):
-        connection.set_authorizer(_leave_out)
-    return connection
+    return connection, any(switched)
 
 
 @contextmanager

@@ -1,23 +1,25 @@
-"""Writes values of the file as PostgreSQL has them, without anybody's triggers taking note.
+"""Writes values of the file as PostgreSQL has them, without any trigger taking note: ours don't, nor the file's own.
 
-Each row is removed and put back under its number. Foreign keys are off for that, so nothing cascades; what our own
-triggers wrote down meanwhile is struck out, within the same transaction, in which nobody else can write.
+Each row is removed and put back under its number. To the application nothing has happened: a trigger of its own that
+keeps the time of the last change must not see it either, or the row would differ from PostgreSQL's from then on.
+Foreign keys are off for that, so nothing cascades.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from liteshift.changes import Respelling
 from liteshift.quoting import quote
-from liteshift.sqlite import state
+from liteshift.sqlite import triggers
 from liteshift.sqlite.connect import connect
+from liteshift.sqlite.guard import without_triggers
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.rules import rowid_name
 from liteshift.sqlite.shapes import Shape
-from liteshift.sqlite.witnesses import LOG, STASH
 
 
 def respell(path: Path, rows: Sequence[Respelling], shapes: Sequence[Shape], *, busy_timeout: int) -> int:
@@ -30,18 +32,26 @@ def respell(path: Path, rows: Sequence[Respelling], shapes: Sequence[Shape], *, 
         dbapi.Error: SQLite's own, such as a writer that held the file for too long.
     """
     known = {shape.name: shape for shape in shapes}
-    connection = connect(path, preset="durable", create=False, foreign_keys=False, busy_timeout=busy_timeout)
+    make = partial(connect, path, preset="durable", create=False, foreign_keys=False, busy_timeout=busy_timeout)
+    connection, switched = without_triggers(make)
     with closing(connection):
-        connection.execute("PRAGMA recursive_triggers=0").close()
         connection.execute("BEGIN IMMEDIATE").close()
-        state.put(connection, state.RESPELLING, 1)
-        (last,) = connection.execute(f"SELECT max(id) FROM {LOG}").fetchone()  # noqa: S608 - our own name
-        count = sum(_write(connection, row, known[row.table]) for row in rows)
-        connection.execute(f"DELETE FROM {LOG} WHERE id > ?", (last,)).close()  # noqa: S608 - our own name
-        connection.execute(f"DELETE FROM {STASH}").close()  # noqa: S608 - our own name
-        state.put(connection, state.RESPELLING, None)
+        if switched:
+            count = sum(_write(connection, row, known[row.table]) for row in rows)
+        else:
+            with _taken_out(connection):
+                count = sum(_write(connection, row, known[row.table]) for row in rows)
         connection.execute("COMMIT").close()
     return count
+
+
+@contextmanager
+def _taken_out(connection: dbapi.Connection) -> Iterator[None]:
+    """Without the file's triggers, which are made again in their order, all in the transaction that is open."""
+    found = triggers.read(connection)
+    triggers.change(connection, drop=[trigger.name for trigger in found])
+    yield
+    triggers.change(connection, make=found)
 
 
 def _write(connection: dbapi.Connection, row: Respelling, shape: Shape) -> bool:

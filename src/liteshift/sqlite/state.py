@@ -22,8 +22,6 @@ RETURNED = "returned"
 """The highest number of a captured change that the source has said to have; one that says less was set back."""
 TRIGGERS = "triggers"
 """The plan's triggers, which the file gets once it no longer follows: name, table and statement of each, as JSON."""
-RESPELLING = "respelling"
-"""There only within a transaction of ours that writes rows as PostgreSQL has them."""
 
 
 def make(connection: dbapi.Connection) -> None:

@@ -42,10 +42,10 @@ def of_plan(statement: str, table: str) -> Trigger:
     return Trigger(name[1:-1].replace('""', '"') if name.startswith('"') else name, table, statement)
 
 
-def read(connection: dbapi.Connection, names: Set[str]) -> list[Trigger]:
-    """The file's triggers that bear these names, from the oldest to the youngest."""
+def read(connection: dbapi.Connection, names: Set[str] | None = None) -> list[Trigger]:
+    """The file's triggers, or those that bear these names, from the oldest to the youngest."""
     rows = connection.execute("SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid")
-    return [Trigger(*map(str, row)) for row in rows.fetchall() if row[0] in names]
+    return [Trigger(*map(str, row)) for row in rows.fetchall() if names is None or row[0] in names]
 
 
 def change(connection: dbapi.Connection, *, drop: Iterable[str] = (), make: Sequence[Trigger] = ()) -> None:

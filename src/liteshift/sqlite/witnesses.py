@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from liteshift.quoting import quote
-from liteshift.sqlite import state
 from liteshift.sqlite.rules import ROWID_NAMES, UniqueRules
 from liteshift.sqlite.triggers import Trigger
 
@@ -135,8 +134,7 @@ def refusal_trigger(text: str) -> str:
     Args:
         text: what to say, as an SQL constant.
     """
-    allowed = f"EXISTS (SELECT 1 FROM {state.TABLE} WHERE key = '{state.RESPELLING}')"
-    return _trigger(REFUSAL, "BEFORE", "INSERT", LOG, [f"SELECT RAISE(ABORT, {text})"], f"NOT {allowed}")
+    return _trigger(REFUSAL, "BEFORE", "INSERT", LOG, [f"SELECT RAISE(ABORT, {text})"])
 
 
 def _mine(table: Witnessed) -> str:
