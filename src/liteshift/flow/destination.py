@@ -189,7 +189,7 @@ class Chosen(Reading, Protocol):
     def rows_of(
         self, table: str, columns: Sequence[str], key: Sequence[str], keys: Sequence[Sequence[Value]]
     ) -> Iterator[Sequence[Value]]:
-        """The rows that have these keys."""
+        """The rows that have these keys, each once, however often and in however many spellings a key is given."""
         ...
 
     def captured(self) -> int:

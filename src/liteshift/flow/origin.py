@@ -97,7 +97,7 @@ class Control(Protocol):
         ...
 
     def lines_of(self, table: TablePlan, keys: Sequence[tuple[str | None, ...]]) -> Iterator[bytes]:
-        """The rows that have these keys, as they are now, in COPY's text format.
+        """The rows that have these keys, each once, as they are now, in COPY's text format.
 
         Args:
             keys: the texts of each key, in the order of the table's key.

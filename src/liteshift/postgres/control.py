@@ -48,15 +48,16 @@ class PostgresControl:
         self._label = where
 
     def lines_of(self, table: TablePlan, keys: Sequence[tuple[str | None, ...]]) -> Iterator[bytes]:
-        """The rows that have these keys, as they are now, in COPY's text format."""
+        """The rows that have these keys, each once, as they are now, in COPY's text format."""
         by_target = {column.target: column.source for column in table.columns}
         key = sql.SQL(", ").join(sql.Identifier(by_target[name]) for name in table.key)
         columns = sql.SQL(", ").join(sql.Identifier(column.source) for column in table.columns)
+        seen: set[tuple[bytes, bytes]] = set()  # keys of several queries may be equal, and spelled otherwise
         for at in range(0, len(keys), _KEYS):
             listed = sql.SQL(", ").join(
                 sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, one))) for one in keys[at : at + _KEYS]
             )
-            query = sql.SQL("SELECT {} FROM {} {} WHERE ({}) IN ({})").format(
+            query = sql.SQL("SELECT tableoid, ctid, {} FROM {} {} WHERE ({}) IN ({})").format(
                 columns,
                 sql.SQL("" if table.partitioned else "ONLY"),
                 sql.Identifier(table.source.schema, table.source.name),
@@ -65,7 +66,10 @@ class PostgresControl:
             )
             with self._connection.cursor() as cursor, cursor.copy(copy_out(self._connection, query)) as copy:
                 while data := copy.read():
-                    yield bytes(data)
+                    table_number, place, line = bytes(data).split(b"\t", 2)
+                    if (table_number, place) not in seen:
+                        seen.add((table_number, place))
+                        yield line
 
     def shapes(self, plan: Plan) -> Mapping[Name, Shape]:
         """How the plan's tables look now; see `liteshift.flow.Origin`."""

@@ -46,12 +46,15 @@ class SqliteReading:
     def rows_of(
         self, table: str, columns: Sequence[str], key: Sequence[str], keys: Sequence[Sequence[Value]]
     ) -> Iterator[Sequence[Value]]:
-        """The rows that have these keys."""
-        names = ", ".join(map(quote, columns))
+        """The rows that have these keys, each once."""
+        names, width = ", ".join(map(quote, [*columns, *key])), len(columns)
         where = " AND ".join(f"{quote(name)} IS ?" for name in key)
         query = f"SELECT {names} FROM {quote(table)} WHERE {where}"  # noqa: S608 - every name is quoted
+        seen: set[Sequence[Value]] = set()  # the keys as they are stored: some may be equal, and spelled otherwise
         for values in keys:
-            yield from self._connection.execute(query, values).fetchall()
+            found = self._connection.execute(query, values).fetchall()
+            yield from (row[:width] for row in found if row[width:] not in seen)
+            seen.update(row[width:] for row in found)
 
     def captured(self) -> int:
         """The number of the last change that was captured up to this moment."""
