@@ -191,6 +191,8 @@ class SwitchReport:
         refused: writes that the fence has refused so far.
         sequences: the value that each table's numbers go on after.
         backup: the backup that was made and checked before.
+        changes: for a cutover each new table and other rule of the source since the plan, in words; who switched has
+            accepted that they stay there.
         interrupted: whoever switched was interrupted past the point of no return, and the next run finished it; so
             nobody knows how long anything took, how many rows were compared in the pause, and how many writes waited.
         hook_failed: why the command that tells the application could not be run, after the switch; else empty.
@@ -216,5 +218,6 @@ class SwitchReport:
     refused: int
     sequences: dict[str, int]
     backup: str
+    changes: tuple[str, ...] = ()
     interrupted: bool = False
     hook_failed: str = ""

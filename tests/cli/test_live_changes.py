@@ -45,12 +45,22 @@ UNSEEN = (
 )
 
 
+def _place(told: str) -> int:
+    return next(at for at, (_, _, named) in enumerate(CHANGES) if named in told)
+
+
 def test_changes_of_the_schema(moved: tuple[str, Mover, Operator]) -> None:
     url, mover, operator = moved
     with psycopg.connect(url, autocommit=True) as owner:
         for statement in (*UNSEEN, *(change for change, _, _ in CHANGES)):
             owner.execute(statement.encode())
         owner.execute("CREATE TEMP TABLE passing (i int)")
+        seen = operator.gets("status", "app.db")["now"]["changed"]
+        assert len(seen) == len(CHANGES)
+        for (_, _, named), one in zip(CHANGES, sorted(seen, key=_place), strict=True):
+            assert named in one
+        shown = " ".join(operator.types("status", "app.db").stdout.split())
+        assert "a cutover refuses the table public.fresh is new;" in shown
         refused = operator.types("cutover", "--yes", "--skip-backup", "app.db")
         assert refused.returncode == 13, refused.stderr
         said = " ".join(refused.stderr.split())
@@ -61,11 +71,16 @@ def test_changes_of_the_schema(moved: tuple[str, Mover, Operator]) -> None:
         assert mover.phase() is Phase.FOLLOWING
         for _, undo, _ in CHANGES:
             owner.execute(undo.encode())
-        assert operator.gets("cutover", "--yes", "--skip-backup", "app.db")["epoch"] == 1
-        assert operator.gets("rollback", "--yes", "app.db")["epoch"] == 2
+        assert operator.gets("status", "app.db")["now"]["changed"] == []
+        done = operator.gets("cutover", "--yes", "--skip-backup", "app.db")
+        assert (done["epoch"], done["changes"]) == (1, [])
+        assert operator.gets("status", "app.db")["now"]["changed"] == []
         owner.execute("CREATE TABLE fresh (i int)")
+        assert operator.gets("status", "app.db")["now"]["changed"] == ["the table public.fresh is new"]
+        done = operator.gets("rollback", "--yes", "app.db")
+        assert (done["epoch"], done["changes"]) == (2, [])
         assert operator.types("cutover", "--yes", "--skip-backup", "app.db").returncode == 13
         done = operator.gets("cutover", "--yes", "--skip-backup", "--accept-changes", "app.db")
-        assert done["epoch"] == 3
+        assert (done["epoch"], done["changes"]) == (3, ["the table public.fresh is new"])
     assert operator.types("finalize", "--yes", "app.db").returncode == 0
     assert leftovers(url) == []

@@ -62,3 +62,27 @@ def test_a_proof_names_what_was_left_behind(database: str, tmp_path: Path) -> No
         assert "public.loose: 1" in page
     finally:
         mover.close()
+
+
+def test_a_proof_names_the_changes_that_were_accepted(moved: tuple[str, Mover, Operator]) -> None:
+    url, mover, operator = moved
+    with psycopg.connect(url, autocommit=True) as source:
+        source.execute('ALTER TABLE customer ADD CONSTRAINT "<b>" CHECK (balance >= 0)')
+        source.execute("CREATE TABLE fresh (i int)")
+    proof = operator.types("cutover", "--yes", "--skip-backup", "--accept-changes", "app.db")
+    assert proof.returncode == 0, proof.stderr
+    assert "the table public.fresh is new" in " ".join(proof.stdout.split())
+    filed = operator.gets("cutover", "--yes", "app.db")
+    assert filed["changes"] == ["the table public.fresh is new", "the check <b> of public.customer is new"]
+    page = (mover.workdir.path / "cutover-1.html").read_text()
+    assert "the table public.fresh is new; the check &lt;b&gt; of public.customer is new" in page
+    operator.gets("rollback", "--yes", "app.db")
+    assert "since the plan" not in (mover.workdir.path / "rollback-2.html").read_text()
+    mover.kill()
+    mover.start("cutover-armed")
+    while not mover.workdir.is_run():
+        pass
+    operator.types("cutover", "--yes", "--skip-backup", "--accept-changes", "app.db")
+    again = operator.gets("cutover", "--yes", "app.db")
+    assert (again["interrupted"], again["changes"]) == (True, filed["changes"])
+    assert "the table public.fresh is new" in (mover.workdir.path / "cutover-3.html").read_text()

@@ -19,6 +19,10 @@ def facts(done: dict[str, Any]) -> list[tuple[str, str]]:
         kept.append(("finished", "by the next run, after an interruption past the point of no return"))
     if done["hook_failed"]:
         kept.append(("the command that tells the application", f"{done['hook_failed']}: run it by hand"))
+    changes = []
+    if done["kind"] == "cutover":
+        told = "; ".join(done.get("changes", ()))  # an earlier liteshift's report says nothing of them
+        changes.append(("changed on the source since the plan, accepted; stays on PostgreSQL", told or "none"))
     through = "token that came through the log" if done["kind"] == "cutover" else "name of this rollback"
     keys, held = done["compared_keys"], done["held"]
     return [
@@ -27,6 +31,7 @@ def facts(done: dict[str, Any]) -> list[tuple[str, str]]:
         *kept,
         ("rows compared before", f"{done['verified_rows']:,}, all equal, at {done['verified_at']}"),
         ("rows left behind, which SQLite can't hold", _counted(done["left_behind"])),
+        *changes,
         (
             "rows changed since, compared in the pause",
             "all equal; " + _UNKNOWN if keys is None else f"{keys:,}, all equal",

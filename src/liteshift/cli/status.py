@@ -11,6 +11,7 @@ import click
 from liteshift.cli import options, render, switched
 from liteshift.cli.moves import facts_of, origin_of, place_of, target_of, workdir_option
 from liteshift.errors import LiteshiftError, NoConnection
+from liteshift.live.watch import changed
 from liteshift.phases import Phase
 
 _LONG_SECONDS = 30  # for which a transaction is open that `status` warns of
@@ -23,7 +24,8 @@ _LONG_SECONDS = 30  # for which a transaction is open that `status` warns of
 def status(ends: tuple[str, ...], workdir: Path | None, as_json: bool) -> None:
     """Say where a live move is, how far behind, what it holds on the source's disk, and what to type next.
 
-    What it holds, and which transactions a cutover would have to wait for, is asked of SOURCE, where that is given.
+    What it holds, which transactions a cutover would have to wait for, and what has changed since the plan was made,
+    is asked of SOURCE, where that is given.
     """
     source, path = options.split_ends(ends)
     place = place_of(path, workdir)
@@ -42,6 +44,8 @@ def status(ends: tuple[str, ...], workdir: Path | None, as_json: bool) -> None:
             held = origin.held_bytes(page.move)
             if page.phase in (Phase.NEW, Phase.COPYING, Phase.FOLLOWING):
                 facts["long_transactions"] = origin.long_transactions(seconds=_LONG_SECONDS)
+            if page.phase in (Phase.FOLLOWING, Phase.REVERSING) and (changes := changed(origin, page)) is not None:
+                facts["changed"] = list(changes)
         except NoConnection as error:  # all else is known without it
             facts["source"] = error.message
     if as_json:

@@ -142,6 +142,7 @@ def print_status(
         "slot": "its slot, for a later cutover",
         "newcomers": "tables that PostgreSQL does not have",
         "long_transactions": "open for long there; a cutover waits",
+        "changed": "changed there since the plan; a cutover refuses",
         "waits": "waits",
         "source": "the source",
     }
@@ -149,7 +150,7 @@ def print_status(
         if key in facts:
             value = facts[key]
             text = (
-                ", ".join(value) or "none"
+                "; ".join(value) or "none"
                 if isinstance(value, list)
                 else f"{value:,}"
                 if isinstance(value, int)

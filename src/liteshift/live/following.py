@@ -111,8 +111,7 @@ class _Session:
         move.ends.destination.require_fit()
         accept_rejects = bool(request.options.get("accept_rejects"))
         accept_changes = bool(request.options.get("accept_changes"))
-        if not accept_changes:
-            refuse_changed(move)
+        changes = refuse_changed(move, accepted=accept_changes)
         if not accept_rejects:
             refuse_rejects(follower)
         backup = "" if request.options.get("skip_backup") else move.ends.destination.back_up()
@@ -121,7 +120,7 @@ class _Session:
             refuse_rejects(follower)  # those that came meanwhile
         move.require_wanted()
         epoch = move.page.epoch + 1
-        draft = drafted(self._bridge, "cutover", epoch, verdict, backup)
+        draft = drafted(self._bridge, "cutover", epoch, verdict, backup, changes)
         move.turn(Phase.SWITCHING, "a cutover begins", draft=draft)
         passing(Stop.CUTOVER_NOTED)
         try:
@@ -133,7 +132,7 @@ class _Session:
                 terms=terms,
                 accept_rejects=accept_rejects,
                 tell=self._tell_waiting,
-                require=lambda: self._look_again(accept_changes),
+                look=lambda: self._look_again(accept_changes),
             )
         except BaseException as error:
             if self._is_undone():  # else the next turn sees to it
@@ -153,10 +152,10 @@ class _Session:
         self._move.require_wanted()
         self._move.tell_waiting(text)
 
-    def _look_again(self, accept_changes: bool) -> None:
+    def _look_again(self, accept_changes: bool) -> tuple[str, ...]:
+        changes = refuse_changed(self._move, accepted=accept_changes)
         self._move.require_wanted()
-        if not accept_changes:
-            refuse_changed(self._move)
+        return changes
 
     def _is_undone(self) -> bool:
         try:

@@ -67,7 +67,7 @@ def cut_over(
     terms: Terms,
     accept_rejects: bool = False,
     tell: Callable[[str], None] = untold,
-    require: Callable[[], None] = lambda: None,
+    look: Callable[[], tuple[str, ...]] = tuple,
 ) -> SwitchReport:
     """Let the application live on the file.
 
@@ -77,7 +77,8 @@ def cut_over(
         shapes: how the tables looked when all rows were compared.
         accept_rejects: rows that the file can't hold may stay behind.
         tell: told for whom it waits.
-        require: looks a last time, right before the pause, whether anything stands in the way; raises where it does.
+        look: looks a last time, right before the pause, what has changed on the source since the plan; raises where
+            that is not accepted, or anything else stands in the way.
 
     Raises:
         LossesNotAccepted: there are such rows, whenever they came; all is undone.
@@ -86,7 +87,7 @@ def cut_over(
     """
     control, fence, gate = bridge.control, bridge.control.fence, bridge.gate
     fence.prepare(seconds=terms.wait, tell=tell)
-    require()
+    draft = replace(draft, changes=look())
     bridge.capture.prepare(bridge.plan)
     pause, token = Pause(terms.pause), draft.token
     bound = ExitStack()
@@ -199,12 +200,15 @@ def told(bridge: Bridge, side: str) -> str:
     return ""
 
 
-def drafted(bridge: Bridge, kind: str, epoch: int, verdict: Verdict, backup: str = "") -> SwitchReport:
+def drafted(
+    bridge: Bridge, kind: str, epoch: int, verdict: Verdict, backup: str = "", changes: tuple[str, ...] = ()
+) -> SwitchReport:
     """What is known of a switch before its pause; all that is left of it where whoever switches is interrupted.
 
     Args:
         verdict: every row compared, at one position.
         backup: the backup that was made and checked.
+        changes: what has changed on the source since the plan, and is accepted.
     """
     return SwitchReport(
         kind=kind,
@@ -227,6 +231,7 @@ def drafted(bridge: Bridge, kind: str, epoch: int, verdict: Verdict, backup: str
         refused=0,
         sequences={},
         backup=backup,
+        changes=changes,
         interrupted=True,
     )
 
