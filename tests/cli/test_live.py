@@ -89,6 +89,49 @@ def test_aborted_it_leaves_nothing_on_the_source(moved: tuple[str, Mover, Operat
     write(mover.file, "sqlite", "a file like any other", 35)
 
 
+def test_a_file_that_was_put_back_after_the_end_is_let_go(moved: tuple[str, Mover, Operator]) -> None:
+    url, mover, operator = moved
+    operator.gets("verify", "app.db")
+    mover.kill()
+    kept = [(path, path.read_bytes()) for path in mover.file.parent.glob("app.db*") if path.is_file()]
+
+    def put_back() -> None:
+        for path, content in kept:
+            path.write_bytes(content)
+
+    assert operator.types("abort", "--yes", "app.db").returncode == 0
+    put_back()
+    with pytest.raises(dbapi.IntegrityError, match=FOLLOWS):
+        write(mover.file, "sqlite", "refused", 35)
+    again = operator.gets("abort", "--yes", "app.db")
+    assert (again["phase"], "no longer is" in again["note"]) == ("aborted", True)
+    write(mover.file, "sqlite", "a file like any other", 35)
+    assert operator.types("abort", "--yes", "app.db").returncode == 2
+
+    shutil.rmtree(mover.workdir.path)  # nor does it need the folder
+    put_back()
+    unsure = operator.types("abort", "--yes", "app.db")
+    assert unsure.returncode == 10, unsure.stderr
+    name = unsure.stderr.split("--move ")[1].split(".")[0]
+    assert operator.types("abort", "--yes", "--move", "liteshift_another", "app.db").returncode == 10
+    assert operator.gets("abort", "--yes", "--move", name, "app.db")["phase"] == "aborted"
+    write(mover.file, "sqlite", "a file like any other", 35)
+    assert operator.types("abort", "--yes", "--move", name, "app.db").returncode == 10
+    assert leftovers(url) == []
+
+
+def test_whoever_asks_for_the_end_does_what_is_left_of_it(moved: tuple[str, Mover, Operator]) -> None:
+    url, mover, operator = moved
+    mover.kill()
+    mover.start("abort-removed")
+    while not mover.workdir.is_run():
+        pass
+    done = operator.types("abort", "--yes", "app.db")
+    assert done.returncode == 0, done.stderr
+    assert operator.gets("status", "app.db")["cleared"]
+    assert leftovers(url) == []
+
+
 def test_interrupted_it_can_be_gone_on_with_and_a_single_verb_needs_no_runner(
     moved: tuple[str, Mover, Operator],
 ) -> None:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from tests.interrupt.walk import SCHEMA, Application, Mover, is_whole, rows, tokens
+from tests.interrupt.walk import SCHEMA, Application, Mover, Operator, is_whole, leftovers, rows, tokens, write
 from tests.proxy import Proxy
 
 from liteshift.app.gate import Gate
 from liteshift.keeper import Keeper
 from liteshift.phases import Phase
 from liteshift.postgres.embedded import FAST, EmbeddedServer
+from liteshift.sqlite.library import dbapi
+from liteshift.workdir import Workdir
 from tests.conftest import make_room
 
 if TYPE_CHECKING:
@@ -144,6 +146,12 @@ def test_a_worker_killed_while_it_holds_the_gate(database: str, tmp_path: Path) 
         assert "unfinished" not in tokens(walk.mover.file)
 
 
+def remount(disk: Path, how: str) -> Path:
+    """Mount a disk in another way; itself."""
+    subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
+    return disk
+
+
 def fill(folder: Path) -> Path:
     """Leave no room on a disk; the file that takes it all."""
     with suppress(OSError), (folder / "filler").open("wb", buffering=0) as filler:
@@ -180,6 +188,50 @@ def test_a_disk_that_is_full(database: str, small_disk: Path, within_the_pause: 
             walk.mover.start()
         walk.mover.bring("cutover", Phase.REVERSING)
         walk.sees_the_application_write()
+
+
+@pytest.mark.parametrize(
+    ("killed", "full"), [(True, True), (False, True), (True, False)], ids=["killed", "ended", "read-only"]
+)
+def test_a_disk_that_takes_nothing_when_the_move_is_given_up(
+    database: str, small_disk: Path, tmp_path: Path, killed: bool, full: bool
+) -> None:
+    with psycopg.connect(database, autocommit=True) as source:
+        source.execute(SCHEMA.encode())
+    folder = ("--workdir", str(tmp_path / "folder"))  # its own disk has room
+    mover, operator = Mover(database, small_disk, *folder, gate=False), Operator(database, small_disk)
+    mover.workdir, mover.log = Workdir(tmp_path / "folder"), tmp_path / "log"
+    try:
+        mover.start()
+        mover.until(Phase.FOLLOWING)
+        if killed:
+            mover.kill()
+        else:
+            operator.gets("verify", *folder, "app.db")
+            assert mover.interrupted() == 16
+        filler = fill(small_disk) if full else remount(small_disk, "ro")
+        refused = operator.types("abort", "--yes", *folder, "app.db")
+        assert refused.returncode == (15 if full else 12), refused.stderr + refused.stdout
+        assert ("Make room" if full else "you may read and write it") in refused.stderr
+        assert leftovers(database) == []
+        status = operator.gets("status", *folder, "app.db")
+        assert (status["phase"], status["cleared"]) == ("aborted", False)
+        assert "liteshift abort" in status["next"]
+        mover.start()
+        assert mover.ended() == refused.returncode, "nobody waits for ever"
+        if full:
+            filler.unlink()
+        else:
+            remount(small_disk, "rw")
+        with pytest.raises(dbapi.IntegrityError, match="follows PostgreSQL"):
+            write(mover.file, "sqlite", "token", 35)
+        done = operator.types("abort", "--yes", *folder, "app.db")
+        assert done.returncode == 0, done.stderr
+        write(mover.file, "sqlite", "token", 35)
+        again = operator.types("abort", "--yes", *folder, "app.db")
+        assert (again.returncode, "aborted already" in again.stderr) == (2, True)
+    finally:
+        mover.close()
 
 
 def port_of(url: str) -> int:

@@ -22,9 +22,9 @@ from liteshift.cli.moves import (
     told,
     workdir_option,
 )
-from liteshift.errors import DifferencesFound, LiteshiftError, Locked, UsageError
+from liteshift.errors import DifferencesFound, LiteshiftError, Locked, NotInitialised, UsageError
 from liteshift.live import ending
-from liteshift.live.move import Move
+from liteshift.live.move import Move, removal
 from liteshift.live.run import run
 from liteshift.logbook import Page
 from liteshift.phases import Phase
@@ -124,7 +124,7 @@ def finalize(ends: tuple[str, ...], yes: bool, workdir: Path | None, as_json: bo
 def abort(ends: tuple[str, ...], yes: bool, move: str | None, workdir: Path | None, as_json: bool) -> None:
     """Give a live move up: take away all that was made on SOURCE. TARGET keeps its rows, and no longer follows."""
     source, path = options.split_ends(ends)
-    place, target = place_of(path, workdir), target_of(path)
+    place = place_of(path, workdir)
     question, what = "Give the move up?", f"this gives the move up: {path} would follow no more"
     if not place.logbook.is_lost():
         options.confirm(yes, as_json, question, what)
@@ -132,12 +132,24 @@ def abort(ends: tuple[str, ...], yes: bool, move: str | None, workdir: Path | No
         return
     if place.is_run():
         raise place.taken()
-    named, origin = move or target.move(), origin_of(source)
-    ending.require_lost(origin, named)
-    options.confirm(yes, as_json, question, what)
-    removed = ending.clear_lost(origin, named)
-    if named:
-        target.release(named)
+    borne, origin = _borne(path), origin_of(source)
+    named = move or borne
+    try:
+        ending.require_lost(origin, named)
+    except NotInitialised as error:
+        if borne is None:
+            raise
+        if move != borne:  # this may not be its source, and without the file nothing would say what is left there
+            part = f"{path} is part of the live move {borne}, which began elsewhere, or was given up already"
+            hint = f"If nothing of it is left on its source, let go of the file: say --move {borne}."
+            raise NotInitialised(f"{error.message}; {part}", hint=hint) from error
+        options.confirm(yes, as_json, question, what)
+        removed = removal(())
+    else:
+        options.confirm(yes, as_json, question, what)
+        removed = ending.clear_lost(origin, named)
+    if named and named == borne:
+        target_of(path).release(named)
     if as_json:
         render.print_json({"type": "abort", "phase": str(Phase.ABORTED), "note": removed})
     else:
@@ -285,20 +297,39 @@ def _end(
 ) -> None:
     place = place_of(path, workdir)
     page = place.logbook.read()
-    if page.cleared:
+    if page.cleared and not (verb == "abort" and _is_left(page, path)):
         raise UsageError(f"the move is {page.phase} already, and nothing of it is left on {page.source}")
     if verb == "abort" and page.phase in _BEFORE and place.is_run():
         raise Locked(
             f"the rows are just being copied to {path}, and nothing else is done meanwhile",
             hint="End that first, with ^C where migrate --live runs; then type this again.",
         )
-    if ask_runner(verb, path, workdir) is None:
-        with told(path), place.locked(), opened(place, source, path, Terms().pause, as_json) as move:
-            end(move)
+    if page.cleared:
+        target_of(path).release(page.move)
+        note = f"{path} was still part of it, and no longer is"
     else:
-        place.await_end()
-    page = place.logbook.read()
+        if ask_runner(verb, path, workdir) is not None:
+            place.await_end()
+        if not place.logbook.read().cleared:  # nobody runs it, or whoever did could not take all away
+            with told(path), place.locked(), opened(place, source, path, Terms().pause, as_json) as move:
+                end(move)
+        page = place.logbook.read()
+        note = page.entries[-1].note
     if as_json:
-        render.print_json({"type": verb, "phase": str(page.phase), "note": page.entries[-1].note})
+        render.print_json({"type": verb, "phase": str(page.phase), "note": note})
     else:
-        click.echo(render.printable(f"the move is {page.phase}; {page.entries[-1].note}"))
+        click.echo(render.printable(f"the move is {page.phase}; {note}"))
+
+
+def _is_left(page: Page, path: Path) -> bool:
+    """Whether the file still bears a move that was given up: it could not be written then, or was put back since."""
+    return page.phase is Phase.ABORTED and _borne(path) == page.move
+
+
+def _borne(path: Path) -> str | None:
+    """The move that a file is part of; None where it is of none, or nothing that SQLite can read."""
+    try:
+        found: str | None = target_of(path).move()
+    except LiteshiftError:
+        return None
+    return found

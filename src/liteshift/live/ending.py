@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liteshift.errors import LiteshiftError, Locked, NotInitialised, UsageError
+from liteshift.errors import LiteshiftError, Locked, NoConnection, NoSpace, NotInitialised, UsageError
 from liteshift.flow import Origin
 from liteshift.live.move import Move, removal
 from liteshift.live.recover import recover
@@ -58,6 +58,7 @@ def clear(move: Move) -> None:
 
     Raises:
         UsageError: nothing is there, and the source bears another name than the one that the move began on.
+        Locked, NoSpace, NoConnection: the file can't be written just now, so this is to be done once more.
     """
     origin, name = move.ends.origin, move.page.move
     removed = origin.remove(name)
@@ -69,10 +70,13 @@ def clear(move: Move) -> None:
     if move.page.phase is Phase.ABORTED:
         try:
             move.ends.destination.release(name)
-        except Locked:
+        except (Locked, NoSpace):
+            raise
+        except NoConnection:
+            move.is_over = True  # it is the file's, and no waiting helps
             raise
         except LiteshiftError as error:  # the file may be spoilt, or anything else by now
-            move.show("trouble", error)
+            move.show("notice", {"message": f"the file was left as it is: {error.message}"})
     passing(Stop.ABORT_REMOVED if move.page.phase is Phase.ABORTED else Stop.FINALIZE_REMOVED)
     move.cleared(removed)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
+from pathlib import Path
+from shutil import disk_usage
 from typing import TYPE_CHECKING
 
 from liteshift.errors import LiteshiftError, Locked, NoConnection, NoSpace, NotInitialised
@@ -12,7 +14,10 @@ from liteshift.sqlite.library import dbapi
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
-    from pathlib import Path
+
+
+_ROOM = "Make room on that disk and try again."
+_INDEX_BYTES = 32 << 10  # what the index of a log takes at once
 
 
 def explain(error: dbapi.Error, path: str | os.PathLike[str]) -> LiteshiftError:
@@ -23,7 +28,9 @@ def explain(error: dbapi.Error, path: str | os.PathLike[str]) -> LiteshiftError:
         case ["BUSY"] | ["LOCKED"]:
             return Locked(what, hint="Another connection holds it. Try again when it has finished.")
         case ["FULL"]:
-            return NoSpace(what, hint="Make room on that disk and try again.")
+            return NoSpace(what, hint=_ROOM)
+        case ["IOERR"] if _is_full(path):  # so it says where there is no room for the index of the log
+            return NoSpace(f"{what}, and its disk is full", hint=_ROOM)
         case ["CANTOPEN"] | ["PERM"] | ["READONLY"] | ["AUTH"]:
             return NoConnection(
                 what, hint="Check that the file is there, and that you may read and write it and its folder."
@@ -34,6 +41,13 @@ def explain(error: dbapi.Error, path: str | os.PathLike[str]) -> LiteshiftError:
                 hint="The file is damaged. Bring back a good one: liteshift backup list, liteshift backup restore.",
             )
     return LiteshiftError(what)
+
+
+def _is_full(path: str | os.PathLike[str]) -> bool:
+    try:
+        return Path(path).exists() and disk_usage(Path(path).absolute().parent).free < _INDEX_BYTES
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -53,7 +67,7 @@ def os_error(error: OSError, what: str) -> LiteshiftError:
     """The LiteshiftError for what the operating system said; `what` names the failed act and its file."""
     reason = f"{what}: {(error.strerror or str(error)).lower()}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return NoSpace(reason, hint="Make room on that disk and try again.")
+        return NoSpace(reason, hint=_ROOM)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return NoConnection(reason, hint="Name a folder that you may write to.")
     return LiteshiftError(reason)

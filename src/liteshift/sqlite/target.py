@@ -98,8 +98,9 @@ class SqliteTarget:
 
         Raises:
             Locked: another connection is writing.
+            NoSpace, NoConnection: it can't be written just now.
         """
-        if self.path.exists():
+        if self.path.is_file():
             release(self.path, self.label, move)
 
     def require_fit(self) -> None:
