@@ -274,6 +274,20 @@ def test_while_the_rows_are_copied_nobody_waits_unknowingly(database: str, tmp_p
     assert leftovers(database) == []
 
 
+def test_an_interrupt_while_it_starts_anew_after_the_copy(database: str, tmp_path: Path) -> None:
+    """It is sent as Python starts, before anything of ours could take it."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal\nif 'LITESHIFT_LOCK' in os.environ: os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    with psycopg.connect(database, autocommit=True) as source:
+        source.execute(SCHEMA.encode())
+    operator = Operator(database, tmp_path, PYTHONPATH=str(tmp_path))
+    done = operator.types("migrate", "--live", "app.db")
+    assert (done.returncode, "the move stands where it was" in done.stderr) == (16, True), done.stderr
+    assert operator.gets("status", "app.db")["phase"] == "following"
+    assert operator.types("abort", "--yes", "app.db").returncode == 0
+
+
 def test_what_can_not_begin_leaves_nothing(database: str, tmp_path: Path) -> None:
     nowhere = psycopg.conninfo.make_conninfo(database, dbname="nowhere_at_all")
     refused = Operator(nowhere, tmp_path).types("migrate", "--live", "--gate", "app.route", "app.db")

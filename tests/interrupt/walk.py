@@ -254,8 +254,8 @@ class Mover:
 class Operator:
     """Who types the commands."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        self._environment = {**os.environ, "LITESHIFT_SOURCE": url, "PYTHONUNBUFFERED": "1"}
+    def __init__(self, url: str, folder: Path, **more: str) -> None:
+        self._environment = {**os.environ, "LITESHIFT_SOURCE": url, "PYTHONUNBUFFERED": "1", **more}
         self._folder = folder
 
     def types(self, *words: str) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from liteshift.plan import Choices, Severity
 from liteshift.workdir import Workdir
 
 _FOR_COPYING = "stdlib"
+_INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 
 def move_live(
@@ -50,6 +52,7 @@ def move_live(
     chosen = "LITESHIFT_SQLITE" in os.environ
     name, plan = f"liteshift_{token_hex(4)}", None
     with told(path):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
         if page_of(place) is None:  # nothing is made, here or there, before all is known to be fit
             from liteshift.live import begin  # the planner, which no other phase needs, is slow to import
 
@@ -80,6 +83,7 @@ def move_live(
                 if not chosen:
                     del os.environ["LITESHIFT_SQLITE"]
                     place.bequeath()
+                    signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)  # until we are back here, and can say so
                     sys.stdout.flush()
                     sys.stderr.flush()
                     os.execv(sys.executable, [sys.executable, "-m", "liteshift", *sys.argv[1:]])  # noqa: S606 - no shell
