@@ -5,6 +5,9 @@ STAMP := .venv/.installed
 NATIVE := .venv/.native
 CRATE := native/Cargo.toml native/Cargo.lock native/pyproject.toml $(wildcard native/src/*.rs)
 
+# The commands that the tests type start Python hundreds of times: half of each start is compiling, unless it may be kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install native demo test soak oracle lint format bench bench-copy bench-follow clean
 
 help:  ## say what there is
