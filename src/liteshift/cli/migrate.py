@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from liteshift import migration
-from liteshift.cli import options, render, report
+from liteshift.cli import options, render
 from liteshift.cli.begin import move_live
 from liteshift.cli.live import compare_live, refuse_repair, refuse_strange_folder
 from liteshift.cli.moves import live_phase, pause_option, refuse_to_replace, rejects_of, workdir_option
 from liteshift.ends import Source, Target
 from liteshift.errors import DifferencesFound, LossesNotAccepted, UsageError
 from liteshift.pace import Pace
-from liteshift.plan import Choices, Plan, Severity
+from liteshift.plan import Choices, Severity
 from liteshift.plan import as_json as words_as_json
-from liteshift.reports import MigrateReport
+
+if TYPE_CHECKING:
+    from liteshift.plan import Plan
+    from liteshift.reports import MigrateReport
+
+# What a command does is imported when it does it: the planner and Rich are slow to import, and a live move that goes on
+# needs neither.
 
 
 def open_source(given: str | None, rate: float = 0) -> Source:
@@ -48,10 +54,14 @@ def plan(source: str | None, choices: Choices, as_json: bool) -> None:
 
     SOURCE is a PostgreSQL URL, a conninfo string or service=NAME; without it, the environment's LITESHIFT_SOURCE.
     """
+    from liteshift import migration
+
     found = migration.plan(open_source(source), choices)
     if as_json:
         render.print_json(found)
     else:
+        from liteshift.cli import report
+
         report.print_plan(render.console(), found, details=True)
 
 
@@ -114,6 +124,9 @@ def migrate(
         return
     if gate or on_cutover or on_rollback:
         raise UsageError("--gate, --on-cutover and --on-rollback are for a live move", hint="Say --live as well.")
+    from liteshift import migration
+    from liteshift.cli import report
+
     source, target = open_source(given, max_rate), open_target(path)
     refuse_to_replace(path)
     out = render.console()
@@ -205,6 +218,8 @@ def verify(
             refuse_repair(path, phase)
         compare_live(given, path, workdir, as_json=as_json)
         return
+    from liteshift import migration
+
     source, target = open_source(given, max_rate), open_target(path)
     refuse_strange_folder(path, workdir)
     with render.progress(as_json_lines=as_json) as progress:
@@ -212,6 +227,8 @@ def verify(
     if as_json:
         render.print_json({"type": "report", "equal": verdict.equal, **words_as_json(verdict)})
     else:
+        from liteshift.cli import report
+
         report.print_verdict(render.console(), verdict)
     if verdict.equal:
         return

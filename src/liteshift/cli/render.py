@@ -8,21 +8,25 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from liteshift.jsonline import json_line
 from liteshift.plan import as_json
 from liteshift.progress import Progress as Listener
 from liteshift.progress import Step
 
+if TYPE_CHECKING:  # Rich is slow to import, and whoever asks for JSON needs none of it
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
 
 def console() -> Console:
     """Where tables are printed; as wide as the terminal, or wide enough where there is none."""
+    from rich.console import Console
+
     if sys.stdout.isatty():
         return Console(highlight=False, soft_wrap=False)
     return Console(file=cast("IO[str]", _Trimmed()), width=160, highlight=False, soft_wrap=False)
@@ -51,11 +55,15 @@ def typed(text: str) -> str:
 
 def cell(text: str, style: str = "") -> Text:
     """A text as a table's cell, never read as markup."""
+    from rich.text import Text
+
     return Text(printable(text), style=style)
 
 
 def table(*headings: str, title: str = "") -> Table:
     """An empty table; a heading that begins with `>` is a column of numbers."""
+    from rich.table import Table
+
     made = Table(box=None, title=title or None, title_justify="left", header_style="bold", pad_edge=False)
     made.show_header = any(heading.strip(">") for heading in headings)
     for heading in headings:

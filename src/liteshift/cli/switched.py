@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import TypeAdapter
-from rich.console import Console
 
-from liteshift.cli import proof, render, report
+from liteshift.cli import proof, render
 from liteshift.errors import LiteshiftError
 from liteshift.logbook import Page
 from liteshift.phases import Phase
 from liteshift.plan import Plan, as_json
 from liteshift.reports import MigrateReport, Verdict
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _NEXT = {
     Phase.NEW: "liteshift migrate --live SOURCE {target}",
@@ -68,6 +70,8 @@ def show(as_json_lines: bool, kind: str, word: Any, *, accepted: bool = False) -
             word = {"message": word.message, "hint": word.hint}
         render.print_json({"type": kind.partition("-")[0], **as_json(word)})
         return
+    from liteshift.cli import report  # with Rich, which is slow to import
+
     out = render.console()
     if isinstance(word, Plan):
         report.print_plan(out, word, details=False, accepted=accepted)
