@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from contextlib import ExitStack
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
+_SETTINGS = {**FAST, "max_wal_size": "128MB"}
+_MEMORY, _ROOM = Path("/dev/shm"), 2 << 30  # noqa: S108 - the servers of a worker stay far below so many bytes
 _numbers = count(1)
 
 # A shell lets what it runs in the background ignore ^C, and children inherit that: here they are to hear it.
@@ -60,6 +63,14 @@ def _debian_binaries() -> Path | None:
     return found[-1].parent if found else None
 
 
+def _in_memory() -> Path | None:
+    """Where servers keep their files, of which each new database has hundreds; None for the disk.
+
+    FAST survives no power cut anyway. The files of SQLite, which do, stay on the disk.
+    """
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM else None
+
+
 def _server(name: str, stack: ExitStack) -> Server:
     dsn = os.environ.get("LITESHIFT_TEST_DSN")
     if name == "debian" and dsn:
@@ -71,7 +82,8 @@ def _server(name: str, stack: ExitStack) -> Server:
             pytest.skip(str(missing))
         if binaries is None:
             pytest.skip("no server in LITESHIFT_TEST_DSN and no PostgreSQL of Debian's here")
-        admin_url = stack.enter_context(EmbeddedServer.temporary(binaries=binaries, settings=FAST)).url()
+        started = EmbeddedServer.temporary(binaries=binaries, settings=_SETTINGS, within=_in_memory())
+        admin_url = stack.enter_context(started).url()
     with psycopg.connect(admin_url, autocommit=True) as connection:
         version = connection.info.server_version // 10000
         contrib = connection.execute("SELECT count(*) FROM pg_available_extensions WHERE name = 'hstore'").fetchone()

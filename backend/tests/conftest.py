@@ -31,6 +31,7 @@ from app.main import create_app
 from liteshift.errors import NotInitialised
 from liteshift.postgres.embedded import EmbeddedServer
 
+_MEMORY, _ROOM = Path("/dev/shm"), 2 << 30  # noqa: S108 - the server of a worker stays far below so many bytes
 Kind = Literal["sqlite", "postgresql"]
 KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
 
@@ -99,10 +100,15 @@ class Databases:
             self._server = os.environ.get("LITESHIFT_TEST_DSN")
         if self._server is None:
             try:
-                self._server = self._stack.enter_context(EmbeddedServer.temporary()).url()
+                self._server = self._stack.enter_context(EmbeddedServer.temporary(within=_in_memory())).url()
             except NotInitialised as missing:
                 pytest.skip(f"PostgreSQL is left out: {missing}")
         return self._server
+
+
+def _in_memory() -> Path | None:
+    """Where the server keeps its files, hundreds for each database, as it survives no power cut; None for the disk."""
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM else None
 
 
 @dataclass

@@ -82,9 +82,16 @@ class EmbeddedServer:
 
     @classmethod
     @contextmanager
-    def temporary(cls, *, binaries: Path | None = None, settings: Mapping[str, str] = FAST) -> Iterator[EmbeddedServer]:
-        """A started server in a temporary folder, both gone at the end."""
-        with tempfile.TemporaryDirectory(prefix="liteshift-pg-") as folder:
+    def temporary(
+        cls, *, binaries: Path | None = None, settings: Mapping[str, str] = FAST, within: Path | None = None
+    ) -> Iterator[EmbeddedServer]:
+        """A started server in a temporary folder, both gone at the end.
+
+        Args:
+            binaries, settings: as EmbeddedServer's.
+            within: where the folder is made; where temporary files belong when None.
+        """
+        with tempfile.TemporaryDirectory(prefix="liteshift-pg-", dir=within) as folder:
             server = cls(Path(folder), binaries=binaries, settings=settings)
             with server:
                 yield server
