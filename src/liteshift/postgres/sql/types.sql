@@ -1,5 +1,25 @@
--- Every type a column can have, the base of a domain and the element of an array with it; domains bring their rules,
--- composites their fields.
+-- The type of every column, and whatever that is made of: the base of a domain, the element of an array, the fields of a
+-- composite; domains bring their rules. The system's own hundreds, which nobody's columns have, are left out.
+WITH RECURSIVE used AS (
+SELECT a.atttypid AS oid
+  FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'v')
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE a.attnum > 0
+   AND NOT a.attisdropped
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'liteshift')
+ UNION
+SELECT part.oid
+  FROM used u
+  JOIN pg_catalog.pg_type t ON t.oid = u.oid
+ CROSS JOIN LATERAL (
+       SELECT t.typbasetype WHERE t.typtype = 'd'
+        UNION ALL
+       SELECT t.typelem WHERE t.typoutput = 'pg_catalog.array_out'::regproc
+        UNION ALL
+       SELECT f.atttypid FROM pg_catalog.pg_attribute f
+        WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped) AS part (oid)
+)
 SELECT t.oid::int8 AS oid,
        n.nspname AS schema,
        t.typname AS name,
@@ -28,5 +48,6 @@ SELECT t.oid::int8 AS oid,
                                          coalesce(NOT o.collisdeterministic, false)) ORDER BY a.attnum)
           FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation
          WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) AS fields
-  FROM pg_catalog.pg_type t
+  FROM used u
+  JOIN pg_catalog.pg_type t ON t.oid = u.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace;
