@@ -77,7 +77,7 @@ def test_tutorial_engines_open_the_file(shop: str, tmp_path: Path) -> None:
 
 def test_readme_runs_in_a_fresh_copy(shop: str, tmp_path: Path) -> None:
     copy = tmp_path / "liteshift"
-    kept = shutil.ignore_patterns(".git", ".venv", "demo", "*_cache", "__pycache__", ".hypothesis", "*.db*")
+    kept = shutil.ignore_patterns(".git", ".venv", "demo", "target", "*_cache", "__pycache__", ".hypothesis", "*.db*")
     shutil.copytree(ROOT, copy, ignore=kept)
     script = "\n".join(_blocks(ROOT / "README.md"))
     assert PLACEHOLDER in script
