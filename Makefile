@@ -37,7 +37,7 @@ demo: $(STAMP)  ## move a service under load from an embedded PostgreSQL to SQLi
 test: $(STAMP) $(NATIVE)  ## all tests but the long ones
 	@if command -v cargo >/dev/null; then cd native && cargo test --quiet; fi
 	$(BIN)/python -m pytest -n 3 --dist loadfile -m 'not soak' tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m 'not soak' backend/tests
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not soak' backend/tests
 
 soak: $(STAMP)  ## the long tests
 	$(BIN)/python -m pytest -m soak tests

@@ -32,8 +32,21 @@ from liteshift.errors import NotInitialised
 from liteshift.postgres.embedded import EmbeddedServer
 
 _MEMORY, _ROOM = Path("/dev/shm"), 2 << 30  # noqa: S108 - the server of a worker stays far below so many bytes
+_LONGEST = (
+    "test_guide.py",
+    "test_scripts.py",
+    "test_live_move.py",
+    "test_processes.py",
+    "test_openapi.py",
+    "test_moving.py",
+)
 Kind = Literal["sqlite", "postgresql"]
 KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that none of them keeps one worker busy when the others are done."""
+    items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
 
 
 def alembic_config(url: str) -> Config:
