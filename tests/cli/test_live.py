@@ -14,6 +14,8 @@ import psycopg
 import pytest
 from tests.interrupt.walk import SCHEMA, Mover, Operator, leftovers, rows, write
 
+from liteshift.app.gate import Gate
+from liteshift.asking import Request
 from liteshift.keeper import Keeper
 from liteshift.phases import Phase
 from liteshift.sqlite.connect import connect
@@ -393,11 +395,18 @@ def test_a_write_that_does_not_end_undoes_the_cutover(database: str, tmp_path: P
             operator.gets("cutover", "--yes", "--skip-backup", "app.db")
             operator.gets("rollback", "--yes", "app.db")
             operator.gets("verify", "app.db")
-            with psycopg.connect(database) as foreign:  # it knows no gate
-                foreign.execute("UPDATE customer SET name = 'slow' WHERE id = 1")
-                done = operator.types("cutover", "--yes", "--pause", "0.5", "app.db")
-            assert done.returncode == 11, done.stderr
-            assert "is still writing to public.customer" in done.stderr
+            with (
+                psycopg.connect(database) as foreign,
+                operator.begins("cutover", "--yes", "--skip-backup", "--pause", "3", "app.db") as asked,
+            ):
+                with Gate(mover.route).writing():
+                    while keeper.route().state != "draining":
+                        time.sleep(0.01)
+                    # It knows no gate, and what is open before the pause would be waited for before it.
+                    foreign.execute("UPDATE customer SET name = 'slow' WHERE id = 1")
+                _, said = asked.communicate(timeout=60)
+            assert asked.returncode == 11, said
+            assert "is still writing to public.customer" in said
             assert keeper.route().active == "postgresql"
             assert keeper.route().state == "open"
             write(database, "postgresql", "goes on", 35)
@@ -553,6 +562,27 @@ def test_an_open_transaction_is_waited_for_by_name(moved: tuple[str, Mover, Oper
         assert asked.returncode == 0, errors
         assert f"waiting for the process {process} (the nightly report" in errors
     assert mover.phase() is Phase.REVERSING
+
+
+def test_a_log_that_the_server_still_reads_is_waited_for_before_the_pause(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as source:
+        source.execute(SCHEMA.encode())
+        source.execute("CREATE TABLE left_out (n int)")
+        mover, operator = Mover(database, tmp_path, "--exclude", "public.left_out"), Operator(database, tmp_path)
+        with Keeper(mover.route) as keeper:
+            keeper.establish("postgresql")
+        try:
+            mover.start()
+            mover.until(Phase.FOLLOWING)
+            operator.gets("verify", "app.db")
+            source.execute("INSERT INTO left_out SELECT generate_series(1, 600000)")
+            asking = mover.workdir.asking
+            asking.ask(Request("at-once", "cutover", {"skip_backup": True, "wait": 0.01}))
+            answer = asking.await_answer("at-once", lambda: None, mover.workdir.is_run)
+            assert (answer.exit_code, "was not read up to" in answer.message) == (11, True), answer
+            assert operator.types("cutover", "--yes", "--skip-backup", "app.db").returncode == 0
+        finally:
+            mover.close()
 
 
 def test_a_difference_is_not_repaired_but_mended(moved: tuple[str, Mover, Operator]) -> None:

@@ -88,7 +88,6 @@ def move_live(
                     sys.stderr.flush()
                     os.execv(sys.executable, [sys.executable, "-m", "liteshift", *sys.argv[1:]])  # noqa: S606 - no shell
             with opened(place, source, path, pause, as_json, rate) as move:
-                move.ends.origin.reach()  # what fails later is tried again; what fails now is mostly a wrong name
                 run(move)
                 page = move.page
     _tell_the_end(page, accept_losses=accept_losses, as_json=as_json)

@@ -53,9 +53,9 @@ def resumed(phase: Phase, *, lived_on: bool) -> str:
         lived_on: the file says that the application lives on it.
     """
     if phase is Phase.SWITCHING:
-        return "finishes the cutover" if lived_on else "undoes the cutover: the application never noticed it"
+        return "finishes the cutover" if lived_on else "undoes the cutover: the application stays on PostgreSQL"
     if phase is Phase.RETURNING:
-        return "undoes the rollback: the application never noticed it" if lived_on else "finishes the rollback"
+        return "undoes the rollback: the application stays on SQLite" if lived_on else "finishes the rollback"
     return _RESUMED.get(phase, "")
 
 

@@ -42,13 +42,18 @@ def finalize(move: Move) -> None:
             "the application lives on PostgreSQL", hint="Move it first: liteshift cutover; or give up: liteshift abort."
         )
     if move.page.phase is Phase.REVERSING:
-        with move.bridge() as bridge:
-            move.disarm_for_good(bridge.capture)
-        passing(Stop.FINALIZE_DISARMED)
-        move.turn(Phase.FINALIZED, "as asked for" + (", on another file than the one moved to" if strange else ""))
+        stay_for_good(move, note="as asked for" + (", on another file than the one moved to" if strange else ""))
     if move.page.phase not in (Phase.ABORTED, Phase.FINALIZED):
         raise LiteshiftError(f"the move is {move.page.phase}, and can't be finalized from there")
     clear(move)
+
+
+def stay_for_good(move: Move, *, note: str) -> None:
+    """Let the application stay on the file, which is a file like any other from here on; the source is not needed."""
+    with move.capture() as capture:
+        move.disarm_for_good(capture)
+    passing(Stop.FINALIZE_DISARMED)
+    move.turn(Phase.FINALIZED, note)
 
 
 def clear(move: Move) -> None:
@@ -58,27 +63,40 @@ def clear(move: Move) -> None:
 
     Raises:
         UsageError: nothing is there, and the source bears another name than the one that the move began on.
-        Locked, NoSpace, NoConnection: the file can't be written just now, so this is to be done once more.
+        NoConnection: the source can't be reached; the file is free all the same.
+        Locked, NoSpace: the file can't be written just now, so this is to be done once more.
     """
     origin, name = move.ends.origin, move.page.move
-    removed = origin.remove(name)
+    failed = _let_go(move) if move.page.phase is Phase.ABORTED else None
+    try:
+        removed = origin.remove(name)
+    except NoConnection as error:
+        left = f"the move is {move.page.phase}, and what it made on {move.page.source} is still there"
+        hint = "Type the same again when it can be reached. Where that server is gone for good, nothing is left to do."
+        raise NoConnection(f"{error.message}; {left}", hint=f"{error.hint or ''} {hint}".strip()) from error
     if not removed and origin.label != move.page.source:
         raise UsageError(
             f"{origin.label} has nothing of the move {name}, which began on {move.page.source}",
             hint="Name that one as the source, so that all that was made there is taken away.",
         )
-    if move.page.phase is Phase.ABORTED:
-        try:
-            move.ends.destination.release(name)
-        except (Locked, NoSpace):
-            raise
-        except NoConnection:
-            move.is_over = True  # it is the file's, and no waiting helps
-            raise
-        except LiteshiftError as error:  # the file may be spoilt, or anything else by now
-            move.show("notice", {"message": f"the file was left as it is: {error.message}"})
+    if failed is not None:
+        raise failed
     passing(Stop.ABORT_REMOVED if move.page.phase is Phase.ABORTED else Stop.FINALIZE_REMOVED)
     move.cleared(removed)
+
+
+def _let_go(move: Move) -> LiteshiftError | None:
+    """Let the file take writes again; why it could not be written, where that is worth another try."""
+    try:
+        move.ends.destination.release(move.page.move)
+    except (Locked, NoSpace) as error:
+        return error
+    except NoConnection as error:
+        move.is_over = True  # it is the file's, and no waiting helps
+        return error
+    except LiteshiftError as error:  # the file may be spoilt, or anything else by now
+        move.show("notice", {"message": f"the file was left as it is: {error.message}"})
+    return None
 
 
 def clear_lost(origin: Origin, named: str | None) -> str:

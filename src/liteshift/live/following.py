@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from liteshift.asking import Request
@@ -21,7 +22,7 @@ from liteshift.stops import Stop, passing
 _TURN = 0.05  # seconds
 _MOST_TOUCHED = 1000  # keys to compare within a pause; where there are more, all is compared anew before it
 _ROUNDS = 4
-_CLOSER = 200  # turns
+_TELL_SECONDS = 1.0
 _CLOSE_BYTES = 1 << 20  # so far behind, the file may be when a pause begins
 
 
@@ -173,19 +174,17 @@ class _Session:
         follower = self._follower
         verdict = self._verdict
         for _ in range(_ROUNDS):
+            self._read_all(wait)
             if verdict is None or self._touched() > _MOST_TOUCHED or self._is_past_the_log():
                 verdict = self._verify(wait)
-            if not verdict.equal:
-                self._move.file_report("verify", verdict)
-                raise DifferencesFound(
-                    "the file is not equal to the source, so the application can't move there",
-                    hint="Look at each difference: liteshift verify SOURCE TARGET",
-                )
-            for _ in range(_CLOSER):
-                if follower.lag().bytes <= _CLOSE_BYTES:
-                    break
-                follower.step(_TURN)
-            if self._touched() <= _MOST_TOUCHED:
+                if not verdict.equal:
+                    self._move.file_report("verify", verdict)
+                    raise DifferencesFound(
+                        "the file is not equal to the source, so the application can't move there",
+                        hint="Look at each difference: liteshift verify SOURCE TARGET",
+                    )
+                self._read_all(wait)
+            if self._touched() <= _MOST_TOUCHED and follower.lag().bytes <= _CLOSE_BYTES:
                 break
         if verdict is not None and follower.lag().bytes <= _CLOSE_BYTES:
             return verdict
@@ -193,6 +192,22 @@ class _Session:
             f"the file is {follower.lag().bytes:,} bytes behind the source, and does not come closer",
             hint="Try again at a quieter time.",
         )
+
+    def _read_all(self, wait: float) -> None:
+        """Follow up to the log's end as it is now, of which the server may be reading a part that is none of ours.
+
+        Raises:
+            Locked: that takes too long.
+        """
+        here, deadline = self._bridge.control.here(), time.monotonic() + wait
+        while not self._follower.until(here, seconds=min(_TELL_SECONDS, wait)):
+            if time.monotonic() > deadline:
+                raise Locked(
+                    f"the source's log was not read up to {here} within {wait:g} s",
+                    hint="The server reads all of it, also what was written to tables that are left out. Try again"
+                    " when that is over, or allow more with --wait.",
+                )
+            self._tell_waiting(f"waiting until the source's log is read up to {here}")
 
     def _touched(self) -> int:
         """How many keys are to be compared in the pause; too many where a table with a key counts as changed whole."""

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -220,13 +220,17 @@ class Move:
         staged.replace(self._workdir.path / STATUS)
         return words
 
+    def capture(self) -> AbstractContextManager[Capture]:
+        """The file's side alone, which says on which side of its point of no return a switch is."""
+        return self.ends.destination.capture(self.plan)
+
     @contextmanager
     def bridge(self) -> Iterator[Bridge]:
         """What a switch needs, open before it begins."""
         ends, plan = self.ends, self.plan
         with (
             ends.origin.control(self.page.move, plan, ends.destination.label) as control,
-            ends.destination.capture(plan) as capture,
+            self.capture() as capture,
         ):
             yield Bridge(
                 self.page.move, ends.origin.label, plan, control, ends.destination, capture, ends.gate, ends.hook

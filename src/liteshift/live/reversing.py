@@ -6,6 +6,7 @@ import time
 
 from liteshift.asking import Request
 from liteshift.errors import DifferencesFound, LiteshiftError, Locked, UsageError
+from liteshift.live import ending
 from liteshift.live.move import Move, hook_error
 from liteshift.phases import Phase
 from liteshift.reports import Verdict
@@ -154,6 +155,4 @@ class _Session:
 
     def _finalize(self) -> None:
         """Stay on the file for good; what is left on the source is taken away once this phase is over."""
-        self._move.disarm_for_good(self._capture)
-        passing(Stop.FINALIZE_DISARMED)
-        self._move.turn(Phase.FINALIZED, "as asked for")
+        ending.stay_for_good(self._move, note="as asked for")

@@ -25,6 +25,7 @@ from liteshift.errors import Locked
 from liteshift.position import Lsn
 from liteshift.postgres.connect import translate_error
 from liteshift.postgres.patience import Wanted, patiently
+from liteshift.postgres.sessions import holder
 from liteshift.progress import untold
 
 SCHEMA = "liteshift"
@@ -33,6 +34,8 @@ _ROWS = "liteshift_fence_rows"
 _PARTS = "liteshift_fence_parts"  # PostgreSQL makes it on every partition, also on one that is attached later
 _OPEN, _CLOSED = 1, 2
 _LOOK = 0.001
+_MOMENT = 0.2  # seconds
+_TELL_SECONDS = 1.0
 
 _FUNCTION = """
 CREATE OR REPLACE FUNCTION liteshift.refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -65,7 +68,7 @@ SELECT n.nspname, c.relname, c.oid::int8, t.relid = r.oid, r.relkind = 'p',
  ORDER BY w.place, t.level DESC, c.oid
 """
 _WRITERS = """
-SELECT l.virtualtransaction, l.pid, c.oid::regclass::text
+SELECT l.virtualtransaction, c.oid::regclass::text
   FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation
  WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
    AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
@@ -114,7 +117,7 @@ class PostgresFence:
         """Make what the fence needs, and leave it open; what is there already stays.
 
         Args:
-            seconds: how long to wait for transactions that hold a table.
+            seconds: how long to wait for transactions that hold a table, or have written to one and stay open.
             tell: told for whom it waits.
 
         Raises:
@@ -136,7 +139,7 @@ class PostgresFence:
                     patiently(self._connection, wanted, make, deadline=deadline, tell=tell)
             # A partition that has come meanwhile has the trigger for rows from its table.
             self._oids = [relation.oid for relation in self._relations()]
-            execute(_WRITERS, (self._oids,)).fetchall()  # the first run of a query is its slowest
+            self._await_short_writers(deadline, tell)
         except psycopg.Error as error:
             raise translate_error(error, self._label) from error
 
@@ -252,21 +255,35 @@ class PostgresFence:
         for trigger in triggers:
             self._connection.execute(sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(sql.Identifier(trigger), on))
 
-    def _await_writers(self, deadline: float) -> None:
-        """Wait for the statements that had passed the triggers when the fence went up: they hold locks."""
-        running = self._writers()
+    def _await_short_writers(self, deadline: float, tell: Callable[[str], None]) -> None:
+        """Wait until all who write end within a moment, so that those who don't are not waited for in the pause."""
+        while True:
+            began = time.monotonic()
+            self._await_writers(deadline, tell)
+            if time.monotonic() < began + _MOMENT:
+                return
+
+    def _await_writers(self, deadline: float, tell: Callable[[str], None] = untold) -> None:
+        """Wait for the statements that run just now, and for their transactions: they hold locks."""
+        running, told = self._writers(), time.monotonic()
         while running:
-            if time.monotonic() > deadline:
-                _, process, table = next(iter(running))
-                raise Locked(
-                    f"the process {process} of {self._label} is still writing to {table}",
-                    hint="Try again when its transaction has ended, or end it: SELECT pg_terminate_backend(PID).",
-                )
+            now = time.monotonic()
+            if now > deadline or now > told + _TELL_SECONDS:
+                told = now
+                _, table = next(iter(running))
+                who = holder(self._connection, table, readers=False)
+                if now > deadline:
+                    raise Locked(
+                        f"{who or 'somebody'} is still writing to {table} of {self._label}",
+                        hint=who.hint if who else "Try again.",
+                    )
+                if who is not None:
+                    tell(f"waiting for {who}, which has written to {table} of {self._label}")
             time.sleep(_LOOK)
             running &= self._writers()
 
-    def _writers(self) -> set[tuple[str, int, str]]:
-        return {(str(a), int(b or 0), str(c)) for a, b, c in self._connection.execute(_WRITERS, (self._oids,))}
+    def _writers(self) -> set[tuple[str, str]]:
+        return {(str(who), str(table)) for who, table in self._connection.execute(_WRITERS, (self._oids,))}
 
     def _set(self, value: int) -> None:
         self._connection.execute("SELECT setval('liteshift.closed', %s)", (value,))

@@ -178,23 +178,23 @@ def undo_cutover(bridge: Bridge) -> None:
             bridge.gate.reopen()
 
 
-def finish_cutover(bridge: Bridge) -> str:
-    """Go on with a cutover that was interrupted after the capture was armed.
+def finish_cutover(gate: Held | None, hook: Callable[[str, float], None]) -> str:
+    """Go on with a cutover that was interrupted after the capture was armed; the source is not needed for it.
 
     Returns:
         Why the command that tells the application failed; empty where it did not. It is run again, as nobody knows
         whether it was.
     """
-    if bridge.gate is not None and not bridge.gate.is_on(SIDE):
-        bridge.gate.take(seconds=Terms().pause)
-        bridge.gate.switch(SIDE)
-    return told(bridge, SIDE)
+    if gate is not None and not gate.is_on(SIDE):
+        gate.take(seconds=Terms().pause)
+        gate.switch(SIDE)
+    return told(hook, SIDE)
 
 
-def told(bridge: Bridge, side: str) -> str:
+def told(hook: Callable[[str, float], None], side: str) -> str:
     """Tell the application, once writes go on; why that failed, or nothing."""
     try:
-        bridge.hook(side, HOOK_SECONDS)
+        hook(side, HOOK_SECONDS)
     except LiteshiftError as error:
         return error.message
     return ""

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from liteshift.errors import LiteshiftError
+from liteshift.flow import Capture, Held
 from liteshift.reports import SwitchReport
 from liteshift.stages.cutover import GRACE, Bridge, Terms, proof, told
 from liteshift.stages.pause import Pause
@@ -63,23 +64,26 @@ def roll_back(bridge: Bridge, reverser: Reverser, *, draft: SwitchReport, terms:
         pause.done("capture disarmed")
         let_in(bridge, held=True)
     except BaseException:
-        undo_rollback(bridge)
+        undo_rollback(capture, gate)
         raise
     finally:
         bound.close()
     passing(Stop.ROLLBACK_SWITCHED)
     pause.end("application switched")
     report = proof(bridge, pause, draft, (compared, passed_over))
-    failed = told(bridge, SIDE)
+    failed = told(bridge.hook, SIDE)
     return replace(report, position=str(position), captured=step.number, sequences=dict(sequences), hook_failed=failed)
 
 
-def undo_rollback(bridge: Bridge) -> None:
-    """Take back a rollback whose capture is still armed; done twice, the second time does nothing."""
-    if bridge.capture.armed() is not None:
-        bridge.capture.allow()
-        if bridge.gate is not None:
-            bridge.gate.reopen()
+def undo_rollback(capture: Capture, gate: Held | None) -> None:
+    """Take back a rollback whose capture is still armed; done twice, the second time does nothing.
+
+    PostgreSQL is not needed for it: it refuses writes all the time until the capture is disarmed.
+    """
+    if capture.armed() is not None:
+        capture.allow()
+        if gate is not None:
+            gate.reopen()
 
 
 def finish_rollback(bridge: Bridge) -> str:
@@ -90,7 +94,7 @@ def finish_rollback(bridge: Bridge) -> str:
         whether it was.
     """
     let_in(bridge, held=False)
-    return told(bridge, SIDE)
+    return told(bridge.hook, SIDE)
 
 
 def let_in(bridge: Bridge, *, held: bool) -> None:
