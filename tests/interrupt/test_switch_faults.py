@@ -28,12 +28,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SECONDS = 60
-# A worker that is in the midst of a write, through the gate, for as long as it lives.
+# A worker that is in the midst of a write, through the gate, for as long as it lives. It writes once the gate drains:
+# for a transaction that has written before, a cutover waits before its pause.
 WORKER = """
 import sys, time, psycopg
 from pathlib import Path
 from liteshift.app.gate import Gate
 with Gate(Path(sys.argv[2])).writing() as side, psycopg.connect(sys.argv[1]) as connection:
+    print("inside", flush=True)
+    sys.stdin.readline()
     connection.execute("INSERT INTO entry (token, side) VALUES ('unfinished', %s)", (side,))
     print("writing", flush=True)
     time.sleep(600)
@@ -130,12 +133,15 @@ def test_a_worker_killed_while_it_holds_the_gate(database: str, tmp_path: Path) 
         walk.mover.bring("rollback", Phase.FOLLOWING)
         walk.says("verify")
         words = [sys.executable, "-c", WORKER, database, str(walk.mover.route)]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as worker:
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
             try:
-                assert worker.stdout is not None
-                assert worker.stdout.readline() == "writing\n"
+                assert worker.stdin is not None and worker.stdout is not None
+                assert worker.stdout.readline() == "inside\n"
                 asked = walk.asks("cutover")
                 walk.until_draining()
+                worker.stdin.write("write\n")
+                worker.stdin.flush()
+                assert worker.stdout.readline() == "writing\n"
                 assert walk.mover.phase() is not Phase.REVERSING
             finally:
                 worker.kill()

@@ -34,7 +34,7 @@ _ROWS = "liteshift_fence_rows"
 _PARTS = "liteshift_fence_parts"  # PostgreSQL makes it on every partition, also on one that is attached later
 _OPEN, _CLOSED = 1, 2
 _LOOK = 0.001
-_MOMENT = 0.2  # seconds
+_MOMENT = 1.0  # seconds, for which a pause may wait for a transaction
 _TELL_SECONDS = 1.0
 
 _FUNCTION = """
