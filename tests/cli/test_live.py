@@ -143,7 +143,7 @@ def test_interrupted_it_can_be_gone_on_with_and_a_single_verb_needs_no_runner(
         time.sleep(0.05)
     mover._process.send_signal(signal.SIGTERM)
     assert mover._process.wait(60) == 16
-    assert "abort" in mover.log.read_text()
+    assert "liteshift status" in mover.log.read_text()
     status = operator.gets("status", "app.db")
     assert (status["phase"], status["running"]) == ("following", False)
     assert "follows on" in status["resume"]
@@ -435,6 +435,23 @@ def test_an_application_without_a_gate_is_told_by_a_command(database: str, tmp_p
         mover.close()
 
 
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("echo sqlite > current", "> in the command"),
+        ("true && echo told", "&& in the command"),
+        ("/no/such/command", "there is no /no/such/command"),
+        ("false 'unclosed", "no closing quotation"),
+    ],
+)
+def test_a_command_that_could_not_be_run_is_refused_at_the_beginning(
+    database: str, tmp_path: Path, command: str, why: str
+) -> None:
+    refused = Operator(database, tmp_path).types("migrate", "--live", "--on-rollback", command, "app.db")
+    assert (refused.returncode, why in refused.stderr, "sh -c" in refused.stderr) == (2, True, True), refused.stderr
+    assert leftovers(database) == []
+
+
 def test_a_command_that_fails_undoes_the_cutover(database: str, tmp_path: Path) -> None:
     with psycopg.connect(database, autocommit=True) as source:
         source.execute(SCHEMA.encode())
@@ -505,15 +522,18 @@ def test_an_operator_who_gives_up_waiting_is_told_what_becomes_of_it(moved: tupl
     operator.gets("verify", "app.db")  # it is at work again
     assert mover.phase() is Phase.FOLLOWING
 
-    for statement in ("UPDATE customer SET name = 'open' WHERE id = 1", "LOCK TABLE customer IN SHARE MODE"):
+    for words, statement in (
+        (["verify"], "UPDATE customer SET name = 'open' WHERE id = 1"),  # a slot waits for it, for the comparison
+        (["cutover", "--yes", "--skip-backup"], "LOCK TABLE customer IN SHARE MODE"),
+    ):
         with psycopg.connect(url) as foreign:
             foreign.execute(statement.encode())
-            with operator.begins("cutover", "--yes", "--skip-backup", "app.db") as asking:
+            with operator.begins(*words, "app.db") as asking:
                 assert asking.stderr is not None
                 assert "waiting for" in asking.stderr.readline()
                 asking.send_signal(signal.SIGINT)
                 _, told = asking.communicate(timeout=60)
-        assert (asking.returncode, "called off" in told) == (16, True), told
+        assert (asking.returncode, "so it was called off" in told) == (16, True), told
         operator.gets("verify", "app.db")
         assert mover.phase() is Phase.FOLLOWING
     assert "given up" in operator.types("status", "app.db").stdout

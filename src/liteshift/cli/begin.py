@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
 import signal
 import sys
 from dataclasses import replace
@@ -22,6 +25,7 @@ from liteshift.plan import Choices, Severity
 from liteshift.workdir import Workdir
 
 _FOR_COPYING = "stdlib"
+_SHELLS = re.compile(r"[|&;<>]|\d[<>]")
 _INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 
@@ -47,6 +51,8 @@ def move_live(
         LossesNotAccepted: it is over, on SQLite, where nobody has accepted what was left behind.
     """
     place = place_of(path, workdir)
+    for command in hooks.values():
+        _require_runnable(command)
     # The copy sorts its indexes with the SQLite that spills to disk. Once the file is in its place, others use it as
     # well, which is for a mended SQLite: a process can choose only at its start.
     chosen = "LITESHIFT_SQLITE" in os.environ
@@ -91,6 +97,23 @@ def move_live(
                 run(move)
                 page = move.page
     _tell_the_end(page, accept_losses=accept_losses, as_json=as_json)
+
+
+def _require_runnable(command: str) -> None:
+    """See before the move that a command can be run, and not in the pause.
+
+    Raises:
+        UsageError: it can't be, or is written for a shell, which runs none of them.
+    """
+    hint = "Commands are run without a shell; for one, say: sh -c '...'"
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"the command {command!r} can't be read: {str(error).lower()}", hint=hint) from error
+    if strange := [word for word in words if _SHELLS.match(word)]:
+        raise UsageError(f"{strange[0]} in the command {command!r} means nothing without a shell", hint=hint)
+    if words and shutil.which(words[0]) is None:
+        raise UsageError(f"there is no {words[0]} to run, as the command {command!r} would", hint=hint)
 
 
 def _tell_the_end(page: Page, *, accept_losses: bool, as_json: bool) -> None:

@@ -132,6 +132,11 @@ def abort(ends: tuple[str, ...], yes: bool, move: str | None, workdir: Path | No
         return
     if place.is_run():
         raise place.taken()
+    beside = Workdir.beside(path.absolute())
+    if workdir is not None and not beside.logbook.is_lost():
+        raise UsageError(
+            f"{place.path} knows nothing of a move, and {beside.path} does", hint="Leave --workdir out, or name that."
+        )
     borne, origin = _borne(path), origin_of(source)
     named = move or borne
     try:

@@ -83,10 +83,13 @@ def plan(source: str | None, choices: Choices, as_json: bool) -> None:
     "--on-cutover",
     default="",
     metavar="COMMAND",
-    help="With --live: run it when TARGET is ready for writes, within the pause.",
+    help="With --live: run it, without a shell, when TARGET is ready for writes, within the pause.",
 )
 @click.option(
-    "--on-rollback", default="", metavar="COMMAND", help="With --live: run it when SOURCE takes writes again."
+    "--on-rollback",
+    default="",
+    metavar="COMMAND",
+    help="With --live: run it, without a shell, when SOURCE takes writes again.",
 )
 @pause_option
 @options.copy_options

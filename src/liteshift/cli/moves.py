@@ -98,7 +98,7 @@ def told(path: Path) -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise Interrupted(
             "interrupted; the move stands where it was, and its source keeps what is written meanwhile",
-            hint=f"Go on with the same command, or give up: liteshift abort SOURCE {path}",
+            hint=f"Go on with the same command; liteshift status {path} says what else there is to do.",
         ) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,6 +13,7 @@ from liteshift.cli import options, render, switched
 from liteshift.cli.moves import facts_of, origin_of, place_of, target_of, workdir_option
 from liteshift.errors import LiteshiftError, NoConnection
 from liteshift.live.watch import changed
+from liteshift.logbook import Page
 from liteshift.phases import Phase
 
 _LONG_SECONDS = 30  # for which a transaction is open that `status` warns of
@@ -42,10 +44,10 @@ def status(ends: tuple[str, ...], workdir: Path | None, as_json: bool) -> None:
         origin = origin_of(source)
         try:
             held = origin.held_bytes(page.move)
-            if page.phase in (Phase.NEW, Phase.COPYING, Phase.FOLLOWING):
-                facts["long_transactions"] = origin.long_transactions(seconds=_LONG_SECONDS)
-            if page.phase in (Phase.FOLLOWING, Phase.REVERSING) and (changes := changed(origin, page)) is not None:
-                facts["changed"] = list(changes)
+            if held is None and origin.label != page.source:
+                facts["source"] = f"{origin.label} has no slot of this move, which began on {page.source}"
+            else:
+                facts |= _of_source(origin, page)
         except NoConnection as error:  # all else is known without it
             facts["source"] = error.message
     if as_json:
@@ -53,3 +55,13 @@ def status(ends: tuple[str, ...], workdir: Path | None, as_json: bool) -> None:
     else:
         out = render.console()
         switched.print_status(out, page, facts, running=running, held=held, resume=resume, target=str(path))
+
+
+def _of_source(origin: Any, page: Page) -> dict[str, Any]:
+    """What the source says of a move."""
+    facts: dict[str, Any] = {}
+    if page.phase in (Phase.NEW, Phase.COPYING, Phase.FOLLOWING):
+        facts["long_transactions"] = origin.long_transactions(seconds=_LONG_SECONDS)
+    if page.phase in (Phase.FOLLOWING, Phase.REVERSING) and (changes := changed(origin, page)) is not None:
+        facts["changed"] = list(changes)
+    return facts

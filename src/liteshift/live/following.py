@@ -102,7 +102,7 @@ class _Session:
             move.progress,
             lived_in=lived_in,
             wait=wait,
-            tell=move.tell_waiting,
+            tell=self._tell_waiting,
         )
         self._verdict = verdict if verdict.equal else None
         return verdict

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from liteshift.errors import LiteshiftError
 from liteshift.quoting import literal
 
 _TELL_SECONDS = 1.0
@@ -85,24 +86,40 @@ def holder(connection: psycopg.Connection[Any], table: str, *, readers: bool) ->
 
 
 @contextmanager
-def telling(connection: psycopg.Connection[Any], tell: Callable[[str], None]) -> Iterator[None]:
+def telling(
+    connection: psycopg.Connection[Any], tell: Callable[[str], None], waiting: psycopg.Connection[Any]
+) -> Iterator[None]:
     """While the block waits for a slot to begin, tell once a second for whom.
 
     Args:
         connection: one that nobody else uses meanwhile.
+        tell: raises where it is to wait no longer.
+        waiting: the connection that waits.
+
+    Raises:
+        LiteshiftError: what `tell` has raised.
     """
-    over = threading.Event()
+    over, refused = threading.Event(), list[LiteshiftError]()
 
     def look() -> None:
         with suppress(psycopg.Error, OSError):  # who waits finds out itself
             while not over.wait(_TELL_SECONDS):
                 if found := transactions(connection):
-                    tell(f"waiting for {found[0]}")
+                    try:
+                        tell(f"waiting for {found[0]}")
+                    except LiteshiftError as error:
+                        refused.append(error)
+                        waiting.cancel()
+                        return
 
     thread = threading.Thread(target=look, name="looks who is in the way")
     thread.start()
     try:
         yield
+    except psycopg.errors.QueryCanceled:
+        if refused:
+            raise refused[0] from None
+        raise
     finally:
         over.set()
         thread.join()

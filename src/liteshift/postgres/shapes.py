@@ -13,7 +13,7 @@ from liteshift.changes import Shape
 from liteshift.errors import NotFit
 from liteshift.plan import Plan
 
-_BEGIN_AGAIN = "Begin anew: liteshift abort, then liteshift migrate --live."
+_BEGIN_AGAIN = "Begin anew: liteshift abort, then liteshift migrate --live --overwrite."
 
 _SHAPES = """
 SELECT n.nspname, c.relname, c.oid::int8,

@@ -33,7 +33,7 @@ _SLOT_WAIT = 300  # seconds; making a slot waits for every transaction that runs
 _FREE_WAIT = 20.0  # seconds for a walsender whose client is dead to notice it
 _FENCE_WAIT = 60.0  # seconds for the tables' locks
 _LOOK = 0.1
-_BEGIN_AGAIN = "Begin anew: liteshift abort, then liteshift migrate --live."
+_BEGIN_AGAIN = "Begin anew: liteshift abort, then liteshift migrate --live --overwrite."
 
 _SLOT = """
 SELECT active_pid, wal_status, restart_lsn::text, confirmed_flush_lsn::text, plugin, database = current_database()
@@ -247,7 +247,7 @@ class PostgresOrigin:
                 kind = sql.SQL("TEMPORARY " if temporary else "")
                 create = sql.SQL("CREATE_REPLICATION_SLOT {} {}LOGICAL pgoutput EXPORT_SNAPSHOT")
                 try:
-                    with telling(reader, tell):
+                    with telling(reader, tell, connection):
                         row: Any = connection.execute(create.format(sql.Identifier(name), kind)).fetchone()
                 except psycopg.errors.LockNotAvailable:
                     oldest = next(iter(transactions(reader)), None)

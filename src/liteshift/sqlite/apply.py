@@ -76,7 +76,8 @@ class SqliteApplier:
             self.roll_back()
             raise DifferencesFound(
                 f"{self._label} refuses a row that the source has taken: {error}",
-                hint="Compare both sides: liteshift verify SOURCE TARGET",
+                hint="A rule of the source may have changed since the plan was made, as by a new label of an enum. The"
+                " plan has to be made anew: liteshift abort, then liteshift migrate --live --overwrite.",
             ) from error
         except dbapi.Error as error:
             self.roll_back()

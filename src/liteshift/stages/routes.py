@@ -14,7 +14,7 @@ from liteshift.reports import Reject
 from liteshift.value import Value
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
-_BEGIN_AGAIN = "Begin anew: liteshift abort, then liteshift migrate --live."
+_BEGIN_AGAIN = "Begin anew: liteshift abort, then liteshift migrate --live --overwrite."
 
 Key = tuple[str | None, ...]
 
