@@ -68,6 +68,11 @@ class Workdir:
             os.set_inheritable(self._lock, True)
             os.environ[_LOCK] = str(self._lock)
 
+    @staticmethod
+    def is_bequeathed() -> bool:
+        """Whether the program before us in this process has left us its lock."""
+        return _LOCK in os.environ
+
     def _inherited(self) -> int | None:
         """The lock that the program before us in this process had."""
         found = os.environ.pop(_LOCK, "")

@@ -56,6 +56,7 @@ def move_live(
     # The copy sorts its indexes with the SQLite that spills to disk. Once the file is in its place, others use it as
     # well, which is for a mended SQLite: a process can choose only at its start.
     chosen = "LITESHIFT_SQLITE" in os.environ
+    is_the_same = place.is_bequeathed()  # as before the copy's end
     name, plan = f"liteshift_{token_hex(4)}", None
     with told(path):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
@@ -72,6 +73,8 @@ def move_live(
                 page = _first_page(place, source, path, choices, gate, hooks, name)
             else:
                 page = _as_asked(place, page, choices, gate, hooks)
+                if not (as_json or is_the_same):
+                    click.echo(f"going on with the move of {page.source}, which is {page.phase}", err=True)
             if page.phase in (Phase.NEW, Phase.COPYING):
                 from liteshift.live import begin
 
