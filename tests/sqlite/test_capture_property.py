@@ -49,6 +49,21 @@ TABLES: dict[str, tuple[list[str], list[str]]] = {
             "CREATE UNIQUE INDEX computed ON worded (twice, n DESC)",
         ],
     ),
+    "node": (
+        ["id", "up", "word"],
+        [
+            "CREATE TABLE node (id INTEGER PRIMARY KEY, up INTEGER REFERENCES node ON DELETE CASCADE ON UPDATE CASCADE,"
+            " word TEXT)",
+            "CREATE UNIQUE INDEX words ON node (word)",
+        ],
+    ),
+    "link": (
+        ["k", "next", "back"],
+        [
+            "CREATE TABLE link (k TEXT PRIMARY KEY, next TEXT REFERENCES link ON DELETE SET NULL ON UPDATE CASCADE,"
+            " back TEXT UNIQUE REFERENCES link ON DELETE SET NULL ON UPDATE SET NULL)",
+        ],
+    ),
     "keyless": (["x", "y"], ["CREATE TABLE keyless (x, y)"]),
 }
 TRIGGERS = {
@@ -70,9 +85,17 @@ COLUMNS = {
     "parent": ["id", "a", "b", "c", "stamp", "rowid"],
     "child": ["id", "p", "q"],
     "worded": ["k", "l", "n", "rowid"],
+    "node": ["id", "up", "word"],
+    "link": ["k", "next", "back", "rowid"],
     "keyless": ["x", "y", "rowid"],
 }
-TARGETS = {"parent": ["(id)", "(a)", "(b, c)", ""], "child": ["(id)", ""], "worded": ["(k, l)", "(twice, n)", ""]}
+TARGETS = {
+    "parent": ["(id)", "(a)", "(b, c)", ""],
+    "child": ["(id)", ""],
+    "worded": ["(k, l)", "(twice, n)", ""],
+    "node": ["(id)", "(word)", ""],
+    "link": ["(k)", "(back)", ""],
+}
 POLICIES = ["", " OR REPLACE", " OR IGNORE", " OR FAIL", " OR ABORT", " OR ROLLBACK"]
 
 values = st.sampled_from(["NULL", "-1", "0", "1", "2", "3", "4", "5", "'a'", "'A'", "'b'", "''", "1.5", "x'00'"])
@@ -150,6 +173,8 @@ SEED = [
     "INSERT INTO parent (id, a, b, c) VALUES (-1, 5, '', 1)",
     "INSERT INTO child VALUES (1, 1, 2), (2, 1, NULL), (3, 2, 3), (4, 3, 1)",
     "INSERT INTO worded (k, l, n) VALUES ('a', 1, 1), ('A', 1, 2), ('b', 2, 1.5), ('', 3, NULL)",
+    "INSERT INTO node VALUES (1, NULL, 'a'), (2, 1, 'b'), (3, 2, NULL), (4, 1, 'A')",
+    "INSERT INTO link VALUES ('a', NULL, 'b'), ('b', 'a', 'a'), ('A', 'b', NULL), ('', '', '')",
     "INSERT INTO keyless VALUES (1, 1), (1, 1), (NULL, 'a'), (x'00', 1.5)",
 ]
 
@@ -226,6 +251,7 @@ def turn(connection: dbapi.Connection, made: list[str], end: str) -> None:
 
 
 def check(kept: SqliteCapture, before: State, connection: dbapi.Connection) -> None:
+    kept.secure()
     with kept.changes(0) as changes:
         found = list(changes)
     assert [change.number for change in found] == sorted({change.number for change in found})
@@ -234,6 +260,15 @@ def check(kept: SqliteCapture, before: State, connection: dbapi.Connection) -> N
 
 def test_a_rowid_that_is_moved_onto_another_by_its_own_name(tmp_path: Path) -> None:
     run(tmp_path / "file.db", "", [], [(0, ["UPDATE OR REPLACE child SET id = id + 1 WHERE id < 2"], "COMMIT")])
+
+
+def test_a_replaced_row_that_takes_along_the_row_it_is_replaced_by(tmp_path: Path) -> None:
+    script = [
+        (1, ["UPDATE OR REPLACE node SET id = 1 WHERE id = 2"], "COMMIT"),
+        (1, ["INSERT INTO node VALUES (1, NULL, 'a')"], "COMMIT"),
+    ]
+    run(tmp_path / "file.db", "", [], script)
+    run(tmp_path / "other.db", "", [], [(1, [text for _, texts, _ in script for text in texts], "COMMIT")])
 
 
 @settings(

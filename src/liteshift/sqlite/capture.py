@@ -36,12 +36,15 @@ from liteshift.sqlite.witnesses import (
     REFUSAL,
     REFUSED,
     STASH,
+    UNSAID,
     Witnessed,
     after_triggers,
     before_triggers,
+    forget_said,
     log_statements,
     names,
     refusal_trigger,
+    say_unsaid,
 )
 
 EPOCH = 1 << 40
@@ -118,6 +121,7 @@ class SqliteCapture:
         with self._transaction():
             self._require()
             if not self._refusing():
+                self._run([say_unsaid()])
                 self._run([refusal_trigger(literal(text))])
             return self.last()
 
@@ -194,7 +198,9 @@ class SqliteCapture:
 
         Raises:
             LiteshiftError: the WAL can't be written to the disk.
+            Locked: a writer held the file for too long, and a row that is gone could not be written down.
         """
+        self._say_unsaid()
         number = self.last()
         if number > self._secured:
             try:
@@ -256,7 +262,7 @@ class SqliteCapture:
                         f"UPDATE {LOG} SET tbl = NULL, op = '{NOTHING}', {slots} WHERE id <= ? AND op <> '{NOTHING}'"  # noqa: S608
                     )
                     self._connection.execute(emptied, (through,)).close()
-                    self._run([f"DELETE FROM {STASH}"])  # noqa: S608 - between transactions nothing in it has a meaning
+                    self._run([forget_said()])
             if count == _SLICE:
                 time.sleep(_PATIENCE)
 
@@ -323,6 +329,17 @@ class SqliteCapture:
         (highest,) = connection.execute(f"SELECT max(id) FROM {LOG}").fetchone()  # noqa: S608 - our own name
         if highest is None or highest < after:
             raise NotFit(f"the capture of {self._label} was emptied by somebody else: changes are missing")
+
+    def _say_unsaid(self) -> None:
+        """Write down what no later row has made a trigger write down."""
+        found = f"SELECT 1 FROM {STASH} WHERE tbl IN (SELECT tbl FROM {shapes.TABLE}) AND gone = {UNSAID} LIMIT 1"  # noqa: S608
+        with explained(self._label):
+            self._require()
+            if self._connection.execute(found).fetchone() is None:
+                return
+        with self._transaction():
+            self._require()
+            self._run([say_unsaid()])
 
     def _refusing(self) -> bool:
         return self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (REFUSAL,)).fetchone() is not None

@@ -6,6 +6,10 @@ are gone without a DELETE were replaced. They stay in the stash, marked as gone:
 before its DELETE trigger does, so that one may come late. What a statement leaves in the stash means nothing to the
 next one: each tells its own by SQLite's clock, which stands still within a statement.
 
+The row that was to come in may never be: the one it replaces takes it along, by a foreign key within the table. So a
+DELETE marks what is gone as well, but leaves it unsaid: the source, which cascades too, has to be told of those that
+depend on a row first. It is said before the next row comes in, and before anybody reads the log.
+
 SQLite fires the youngest trigger first. Ours that come before are the oldest, so that they see what the others did;
 ours that come after are the youngest, so that what others do in turn is written down after what made them.
 
@@ -23,6 +27,7 @@ from liteshift.sqlite.triggers import Trigger
 
 LOG = "liteshift_capture"
 STASH = "liteshift_stash"
+_THERE, _SAID, UNSAID = 0, 1, 2  # of a row that was laid aside: not gone; gone, as the log says; gone, unsaid yet
 INSERT, DELETE, BEFORE, AFTER, NOTHING = "I", "D", "B", "A", "N"
 """What a line of the log holds: a new row, one that is gone, one before and after an UPDATE; or nothing."""
 _NOW = "julianday('now')"
@@ -53,13 +58,15 @@ def log_statements(width: int) -> list[str]:
     given = "".join(f", NEW.c{at}" for at in range(width))
     return [
         f"CREATE TABLE {LOG} (id INTEGER PRIMARY KEY, tbl INTEGER, op TEXT, row INTEGER{columns})",
-        f"CREATE TABLE {STASH} (tbl INTEGER, at, row INTEGER, gone{columns}, PRIMARY KEY (tbl, at, row)) WITHOUT ROWID",
+        f"CREATE TABLE {STASH} (tbl INTEGER, at, row INTEGER, gone{columns},"
+        " PRIMARY KEY (tbl, gone, at, row)) WITHOUT ROWID",
         _trigger(
             "liteshift_replaced",
             "AFTER",
             "UPDATE OF gone",
             STASH,
             [f"INSERT INTO {LOG} (tbl, op, row{columns}) VALUES (NEW.tbl, '{DELETE}', NEW.row{given})"],
+            f"NEW.gone = {_SAID}",
         ),
     ]
 
@@ -79,8 +86,6 @@ def before_triggers(table: Witnessed) -> list[Trigger]:
         f" SELECT {table.number}, {_NOW}, {rowid}, 0, {values} FROM {own}"
         f" WHERE {rowid} IN ({', '.join(table.rules.rows)}) AND {rowid} NOT IN (SELECT row FROM {STASH} WHERE {mine})"
     )
-    moved = [f"NEW.{rowid} <> OLD.{rowid}"]
-    moved += [f"NEW.{quote(name)} IS NOT OLD.{quote(name)} COLLATE BINARY" for name in table.rules.looked_at]
     another = f"{stash} AND {rowid} <> OLD.{rowid}"
     # Named, so that an UPDATE of other columns has nothing to do with it, nor with a collation that it does not know.
     named = (
@@ -89,7 +94,7 @@ def before_triggers(table: Witnessed) -> list[Trigger]:
     event = "UPDATE" if table.rules.computed else named
     return [
         Trigger(insert, table.name, _trigger(insert, "BEFORE", "INSERT", own, [stash])),
-        Trigger(update, table.name, _trigger(update, "BEFORE", event, own, [another], " OR ".join(moved))),
+        Trigger(update, table.name, _trigger(update, "BEFORE", event, own, [another], _moved(table))),
     ]
 
 
@@ -98,29 +103,45 @@ def after_triggers(table: Witnessed) -> list[Trigger]:
     *_, insert, update, delete = names(table.number)
     own, rowid, mine = quote(table.name), table.rules.rowid, _mine(table)
     there = f"EXISTS (SELECT 1 FROM {own} WHERE {own}.{rowid} = {STASH}.row)"
-    replaced = f"UPDATE {STASH} SET gone = 1 WHERE {mine} AND NOT gone AND (row = NEW.{rowid} OR NOT {there})"
+    say = say_unsaid(table.number)
+    mark = f"UPDATE {STASH} SET gone = {{}} WHERE {mine} AND gone = {_THERE} AND "
+    replaced = f"{mark.format(_SAID)}(row = NEW.{rowid} OR NOT {there})"
     come = f"DELETE FROM {STASH} WHERE {mine} AND row = NEW.{rowid}"
     other = f" AND row <> OLD.{rowid}"
     moved = ", ".join([f"row = NEW.{rowid}", *(f"c{at} = NEW.{quote(name)}" for at, name in enumerate(table.columns))])
-    late = f"EXISTS (SELECT 1 FROM {STASH} WHERE {mine} AND row = OLD.{rowid} AND gone)"
+    late = f"EXISTS (SELECT 1 FROM {STASH} WHERE {mine} AND row = OLD.{rowid} AND gone = {_SAID})"
     bodies = {
-        "INSERT": [replaced, come, _write(table, INSERT, "NEW")],
+        "INSERT": [say, replaced, come, _write(table, INSERT, "NEW")],
         "UPDATE": [
-            replaced + other,
+            f"{say}{other} AND ({_moved(table)})",
+            f"{replaced}{other} AND ({_moved(table)})",
             come + other,
-            f"UPDATE {STASH} SET {moved} WHERE {mine} AND row = OLD.{rowid}",
-            _write(table, BEFORE, "OLD"),
-            _write(table, AFTER, "NEW"),
+            f"{_write(table, BEFORE, 'OLD')} WHERE NOT {late}",
+            # A row whose number changes is at neither for a moment, and is taken for one that is gone then.
+            f"{_write(table, AFTER, 'NEW')} WHERE NOT {late}",
+            f"{_write(table, INSERT, 'NEW')} WHERE {late}",
+            f"UPDATE {STASH} SET gone = {_THERE}, {moved} WHERE {mine} AND row = OLD.{rowid}",
         ],
         "DELETE": [
             f"{_write(table, DELETE, 'OLD')} WHERE NOT {late}",
             f"DELETE FROM {STASH} WHERE {mine} AND row = OLD.{rowid}",
+            f"{mark.format(UNSAID)}NOT {there}",
         ],
     }
     return [
         Trigger(name, table.name, _trigger(name, "AFTER", event, own, bodies[event]))
         for name, event in ((insert, "INSERT"), (update, "UPDATE"), (delete, "DELETE"))
     ]
+
+
+def say_unsaid(number: int | None = None) -> str:
+    """The statement that writes down which rows are gone, where that was left unsaid: of a table, or of all."""
+    return f"UPDATE {STASH} SET gone = {_SAID} WHERE {f'tbl = {number} AND ' if number else ''}gone = {UNSAID}"
+
+
+def forget_said() -> str:
+    """The statement that empties the stash: between transactions only what is unsaid has a meaning."""
+    return f"DELETE FROM {STASH} WHERE gone <> {UNSAID}"
 
 
 REFUSAL = "liteshift_refusal"
@@ -140,6 +161,13 @@ def refusal_trigger(text: str) -> str:
 def _mine(table: Witnessed) -> str:
     """What this statement has laid aside of a table's rows."""
     return f"tbl = {table.number} AND at = {_NOW}"
+
+
+def _moved(table: Witnessed) -> str:
+    """Whether an UPDATE changes what may be in the way of another row."""
+    rowid = table.rules.rowid
+    moved = [f"NEW.{quote(name)} IS NOT OLD.{quote(name)} COLLATE BINARY" for name in table.rules.looked_at]
+    return " OR ".join([f"NEW.{rowid} <> OLD.{rowid}", *moved])
 
 
 def _write(table: Witnessed, op: str, row: str) -> str:
