@@ -49,6 +49,16 @@ TABLES: dict[str, tuple[list[str], list[str]]] = {
             "CREATE UNIQUE INDEX computed ON worded (twice, n DESC)",
         ],
     ),
+    # REPLACE puts the default where NULL is not allowed.
+    "given": (
+        ["id", "u", "v", "w"],
+        [
+            "CREATE TABLE given (id INTEGER NOT NULL PRIMARY KEY, u TEXT NOT NULL DEFAULT 'a' COLLATE NOCASE UNIQUE,"
+            " v INTEGER NOT NULL DEFAULT (1 + 1), w REAL NOT NULL DEFAULT '1.5', doubled GENERATED ALWAYS AS (w * 2))",
+            "CREATE UNIQUE INDEX shifted ON given (v + 1) WHERE v > 0",
+            "CREATE UNIQUE INDEX doubles ON given (doubled) WHERE v <> 3",
+        ],
+    ),
     "node": (
         ["id", "up", "word"],
         [
@@ -85,6 +95,7 @@ COLUMNS = {
     "parent": ["id", "a", "b", "c", "stamp", "rowid"],
     "child": ["id", "p", "q"],
     "worded": ["k", "l", "n", "rowid"],
+    "given": ["id", "u", "v", "w"],
     "node": ["id", "up", "word"],
     "link": ["k", "next", "back", "rowid"],
     "keyless": ["x", "y", "rowid"],
@@ -93,13 +104,14 @@ TARGETS = {
     "parent": ["(id)", "(a)", "(b, c)", ""],
     "child": ["(id)", ""],
     "worded": ["(k, l)", "(twice, n)", ""],
+    "given": ["(id)", "(u)", ""],
     "node": ["(id)", "(word)", ""],
     "link": ["(k)", "(back)", ""],
 }
 POLICIES = ["", " OR REPLACE", " OR IGNORE", " OR FAIL", " OR ABORT", " OR ROLLBACK"]
 
 values = st.sampled_from(["NULL", "-1", "0", "1", "2", "3", "4", "5", "'a'", "'A'", "'b'", "''", "1.5", "x'00'"])
-tables = st.sampled_from(["parent", "parent", "child", "worded", "keyless"])
+tables = st.sampled_from(["parent", "parent", "child", "worded", "given", "keyless"])
 policies = st.sampled_from([*POLICIES, " OR REPLACE", " OR REPLACE", " OR IGNORE"])
 
 
@@ -173,6 +185,7 @@ SEED = [
     "INSERT INTO parent (id, a, b, c) VALUES (-1, 5, '', 1)",
     "INSERT INTO child VALUES (1, 1, 2), (2, 1, NULL), (3, 2, 3), (4, 3, 1)",
     "INSERT INTO worded (k, l, n) VALUES ('a', 1, 1), ('A', 1, 2), ('b', 2, 1.5), ('', 3, NULL)",
+    "INSERT INTO given VALUES (1, 'a', 2, 1.5), (2, 'b', 3, 1), (3, 'c', -1, 4)",
     "INSERT INTO node VALUES (1, NULL, 'a'), (2, 1, 'b'), (3, 2, NULL), (4, 1, 'A')",
     "INSERT INTO link VALUES ('a', NULL, 'b'), ('b', 'a', 'a'), ('A', 'b', NULL), ('', '', '')",
     "INSERT INTO keyless VALUES (1, 1), (1, 1), (NULL, 'a'), (x'00', 1.5)",
@@ -269,6 +282,14 @@ def test_a_replaced_row_that_takes_along_the_row_it_is_replaced_by(tmp_path: Pat
     ]
     run(tmp_path / "file.db", "", [], script)
     run(tmp_path / "other.db", "", [], [(1, [text for _, texts, _ in script for text in texts], "COMMIT")])
+
+
+@pytest.mark.parametrize("column", ["u", "v", "w"])
+def test_a_default_in_the_place_of_null(tmp_path: Path, column: str) -> None:
+    inserted = f"INSERT OR REPLACE INTO given VALUES (7, {', '.join('NULL' if c == column else '9' for c in 'uvw')})"
+    updated = f"UPDATE OR REPLACE given SET {column} = NULL WHERE id > 1"
+    run(tmp_path / "inserted.db", "", [], [(0, [inserted], "COMMIT")])
+    run(tmp_path / "updated.db", "", [], [(0, [updated], "COMMIT")])
 
 
 @settings(

@@ -32,6 +32,8 @@ class UniqueRules:
         looked_at: the columns whose values the rules depend on.
         key: the columns of the primary key, one of which may be the rowid by another name.
         computed: whether SQLite computes one of these, so that it may change without being set.
+        unknown: the columns of NEW that tell nothing about the rules where one is NULL, as SQLite puts a default there
+            afterwards and computes others from it: any row may be in the way then.
     """
 
     rowid: str | None
@@ -39,6 +41,7 @@ class UniqueRules:
     looked_at: tuple[str, ...]
     key: tuple[str, ...]
     computed: bool
+    unknown: tuple[str, ...]
 
 
 def rowid_name(columns: Sequence[str]) -> str | None:
@@ -59,10 +62,14 @@ def unique_rules(connection: dbapi.Connection, table: str, texts: Mapping[str, s
     Args:
         texts: the statement that made each index.
     """
-    found = connection.execute("SELECT name, hidden, pk FROM pragma_table_xinfo(?)", (table,)).fetchall()
-    hidden = {str(name): bool(computed) for name, computed, _ in found}
+    query = 'SELECT name, hidden, pk, "notnull", dflt_value FROM pragma_table_xinfo(?)'
+    found = connection.execute(query, (table,)).fetchall()
+    hidden = {str(name): bool(computed) for name, computed, *_ in found}
     columns = list(hidden)
-    key = tuple(str(name) for name, _, place in found if place)
+    key = tuple(str(name) for name, _, place, *_ in found if place)
+    # REPLACE puts the default where NULL is not allowed, after the triggers have seen the NULL.
+    defaults = {str(name): str(text) for name, _, _, needed, text in found if needed and text is not None}
+    new = {name: _incoming(name, defaults.get(name)) for name in columns}
     rowid = rowid_name(columns)
     rows = [f"NEW.{rowid}"]
     looked_at: dict[str, None] = {}
@@ -72,18 +79,24 @@ def unique_rules(connection: dbapi.Connection, table: str, texts: Mapping[str, s
     for (index,) in unique:
         text = texts[index]
         mentioned = [column for column in columns if _is_mentioned(column, text)]
+        incoming = {column: new[column] for column in mentioned}
         parts = []
         for column, term, collation in _keys(connection, index, text):
             if column is None:
-                parts.append(f"{term} = {_of_new(term, mentioned)} COLLATE {quote(collation)}")
+                parts.append(f"{term} = {_of_new(term, incoming)} COLLATE {quote(collation)}")
             else:
-                parts.append(f"{quote(column)} = NEW.{quote(column)} COLLATE {quote(collation)}")
+                parts.append(f"{quote(column)} = {new[column]} COLLATE {quote(collation)}")
                 looked_at[column] = None
         predicate = index_terms(text)[1] if text else ""
-        parts += [f"({predicate})", _of_new(predicate, mentioned)] if predicate else []
+        parts += [f"({predicate})", _of_new(predicate, incoming)] if predicate else []
         rows.append(f"(SELECT {rowid} FROM {quote(table)} WHERE {' AND '.join(parts)})")
         looked_at |= dict.fromkeys(mentioned)
-    return UniqueRules(rowid, tuple(rows), tuple(looked_at), key, any(hidden[name] for name in looked_at))
+    computed = any(hidden[name] for name in looked_at)
+    return UniqueRules(rowid, tuple(rows), tuple(looked_at), key, computed, tuple(defaults) if computed else ())
+
+
+def _incoming(column: str, default: str | None) -> str:
+    return f"NEW.{quote(column)}" if default is None else f"coalesce(NEW.{quote(column)}, ({default}))"
 
 
 def _keys(connection: dbapi.Connection, index: str, text: str) -> Iterator[tuple[str | None, str, str]]:
@@ -94,9 +107,9 @@ def _keys(connection: dbapi.Connection, index: str, text: str) -> Iterator[tuple
         yield None if cid == _EXPRESSION else column, terms[at] if terms else "", collation
 
 
-def _of_new(expression: str, columns: Sequence[str]) -> str:
+def _of_new(expression: str, columns: Mapping[str, str]) -> str:
     """An expression of the table's columns, for the row that comes in."""
-    incoming = ", ".join(f"NEW.{quote(name)} AS {quote(name)}" for name in columns)
+    incoming = ", ".join(f"{value} AS {quote(name)}" for name, value in columns.items())
     return f"(SELECT {expression} FROM (SELECT {incoming}))" if columns else f"({expression})"
 
 

@@ -83,18 +83,21 @@ def before_triggers(table: Witnessed) -> list[Trigger]:
     values = ", ".join(map(quote, table.columns))
     stash = (
         f"INSERT INTO {STASH} (tbl, at, row, gone{_slots(table)})"
-        f" SELECT {table.number}, {_NOW}, {rowid}, 0, {values} FROM {own}"
-        f" WHERE {rowid} IN ({', '.join(table.rules.rows)}) AND {rowid} NOT IN (SELECT row FROM {STASH} WHERE {mine})"
+        f" SELECT {table.number}, {_NOW}, {rowid}, {_THERE}, {values} FROM {own}"
+        f" WHERE {rowid} NOT IN (SELECT row FROM {STASH} WHERE {mine})"
     )
-    another = f"{stash} AND {rowid} <> OLD.{rowid}"
+    ways = [f"{stash} AND {rowid} IN ({', '.join(table.rules.rows)})"]
+    if table.rules.unknown:
+        ways.append(f"{stash} AND ({' OR '.join(f'NEW.{quote(name)} IS NULL' for name in table.rules.unknown)})")
+    others = [f"{way} AND {rowid} <> OLD.{rowid}" for way in ways]
     # Named, so that an UPDATE of other columns has nothing to do with it, nor with a collation that it does not know.
     named = (
         f"UPDATE OF {', '.join([*ROWID_NAMES, *map(quote, dict.fromkeys(table.rules.key + table.rules.looked_at))])}"
     )
     event = "UPDATE" if table.rules.computed else named
     return [
-        Trigger(insert, table.name, _trigger(insert, "BEFORE", "INSERT", own, [stash])),
-        Trigger(update, table.name, _trigger(update, "BEFORE", event, own, [another], _moved(table))),
+        Trigger(insert, table.name, _trigger(insert, "BEFORE", "INSERT", own, ways)),
+        Trigger(update, table.name, _trigger(update, "BEFORE", event, own, others, _moved(table))),
     ]
 
 
