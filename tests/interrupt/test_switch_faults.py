@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -19,6 +19,7 @@ from liteshift.app.gate import Gate
 from liteshift.keeper import Keeper
 from liteshift.phases import Phase
 from liteshift.postgres.embedded import FAST, EmbeddedServer
+from liteshift.sqlite.connect import connect
 from liteshift.sqlite.library import dbapi
 from liteshift.workdir import Workdir
 from tests.conftest import make_room
@@ -267,6 +268,30 @@ def test_a_server_that_says_nothing_within_a_rollbacks_pause(database: str, tmp_
         assert walk.application.ledger.longest < 3 * 10  # a kernel would wait for minutes
         proxy.cut()
         asked.communicate(timeout=_SECONDS)
+        walk.mover.bring("rollback", Phase.FOLLOWING)
+        walk.sees_the_application_write()
+
+
+def test_a_table_that_is_made_just_before_a_rollbacks_pause(database: str, tmp_path: Path) -> None:
+    folder = tmp_path / "move"
+    folder.mkdir()
+    with walking(database, folder) as walk:
+        walk.mover.bring("cutover", Phase.REVERSING)
+        gate = Gate(walk.mover.route)
+        with gate.writing():
+            asked = walk.asks("rollback")
+            walk.until_draining()
+            with closing(connect(walk.mover.file)) as file:
+                file.execute("CREATE TABLE newcomer (precious)").close()
+        gate.close()
+        _, said = asked.communicate(timeout=_SECONDS)
+        assert (asked.returncode, "PostgreSQL does not have: newcomer" in said) == (2, True), said
+        route = walk.keeper.route()
+        assert (route.active, route.state) == ("sqlite", "open")
+        assert walk.mover.phase() is Phase.REVERSING
+        walk.sees_the_application_write()
+        with closing(connect(walk.mover.file)) as file:
+            file.execute("DROP TABLE newcomer").close()
         walk.mover.bring("rollback", Phase.FOLLOWING)
         walk.sees_the_application_write()
 

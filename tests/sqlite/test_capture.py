@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine
 
 from liteshift.catalog import Name
-from liteshift.errors import LiteshiftError, Locked, NotFit, NotInitialised
+from liteshift.errors import LiteshiftError, Locked, NotFit, NotInitialised, UsageError
 from liteshift.plan import ColumnPlan, Plan, Profile, TablePlan
 from liteshift.position import Lsn
 from liteshift.sqlite.backup import create
@@ -277,6 +277,21 @@ def test_disarming(kept: SqliteCapture, writer: dbapi.Connection) -> None:
     assert not state
     with pytest.raises(NotInitialised):
         changes(kept)
+
+
+def test_nothing_is_left_behind_by_disarming(kept: SqliteCapture, writer: dbapi.Connection) -> None:
+    writer.execute("CREATE TABLE fresh (x)").close()
+    with pytest.raises(UsageError, match="made on SQLite that PostgreSQL does not have: fresh"):
+        kept.disarm(position=Lsn(1), alone=True)
+    assert kept.armed() == 1
+    writer.execute("DROP TABLE fresh").close()
+    kept.refuse()
+    for statement in ("CREATE TABLE new (name, owner)", "DROP TABLE pet", "ALTER TABLE new RENAME TO pet"):
+        writer.execute(statement).close()
+    writer.execute("INSERT INTO pet VALUES ('of nobody''s knowledge', NULL)").close()
+    with pytest.raises(NotFit, match="pet was built anew"):
+        kept.disarm(position=Lsn(1), alone=True)
+    assert kept.armed() == 1
 
 
 def test_staying_for_good(kept: SqliteCapture, writer: dbapi.Connection) -> None:

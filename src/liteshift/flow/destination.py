@@ -106,13 +106,14 @@ class Capture(Protocol):
         """Take `refuse` back."""
         ...
 
-    def disarm(self, *, position: Lsn | None) -> None:
+    def disarm(self, *, position: Lsn | None, alone: bool = False) -> None:
         """In one transaction: take away the capture and what refuses writes, and the mark.
 
         Args:
             position: the file follows the source again, from here on: the plan's triggers go, too, the guards are made,
                 and the position is written. None where the application stays on the file for good: the plan's triggers
                 stay, and every table of ours goes.
+            alone: whether the tables that were captured have to be the only ones, as `see_no_newcomers` says.
         """
         ...
 
@@ -180,6 +181,14 @@ class Capture(Protocol):
 
     def newcomers(self) -> Sequence[str]:
         """The tables that were made since it was armed: their rows are kept nowhere else, and don't go back."""
+        ...
+
+    def see_no_newcomers(self) -> None:
+        """See that all goes back.
+
+        Raises:
+            UsageError: there are newcomers.
+        """
         ...
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from liteshift.changes import Captured, CapturedKind, Respelling
 from liteshift.durable import sync
-from liteshift.errors import LiteshiftError, NotFit, NotInitialised
+from liteshift.errors import LiteshiftError, NotFit, NotInitialised, UsageError
 from liteshift.plan import Plan, TablePlan
 from liteshift.position import Lsn
 from liteshift.quoting import literal
@@ -130,22 +130,27 @@ class SqliteCapture:
         with self._transaction():
             self._run([f"DROP TRIGGER IF EXISTS {REFUSAL}"])
 
-    def disarm(self, *, position: Lsn | None) -> None:
+    def disarm(self, *, position: Lsn | None, alone: bool = False) -> None:
         """In one transaction: take away the capture and what refuses writes, and the mark.
 
         Args:
             position: the file follows the source again, from here on: the plan's triggers go, too, the guards are made,
                 and the position is written. None where the application stays on the file for good: the plan's triggers
                 stay, and every table of ours goes.
+            alone: whether the tables that were captured have to be the only ones, and still as they were.
 
         Raises:
             LiteshiftError: changes are left that the source does not have.
+            UsageError, NotFit: where they have to be alone: there are newcomers, or their shape has changed.
         """
         with self._transaction():
             if self.armed() is None:
                 return
             if position is not None and self.last():
                 raise LiteshiftError(f"changes of {self._label} are left that PostgreSQL does not have yet")
+            if alone:  # a table can be made, and another built anew, while writes into those we know are refused
+                self.see_no_newcomers()
+                self._see_that_nothing_is_missed(self._connection, shapes.remembered(self._connection), 0)
             if position is None:
                 set_free(self._connection)
                 return
@@ -278,6 +283,18 @@ class SqliteCapture:
         with explained(self._label):
             self._require()
             return shapes.newcomers(self._connection, shapes.remembered(self._connection))
+
+    def see_no_newcomers(self) -> None:
+        """See that all goes back.
+
+        Raises:
+            UsageError: there are newcomers.
+        """
+        if newcomers := self.newcomers():
+            raise UsageError(
+                f"tables were made on SQLite that PostgreSQL does not have: {', '.join(newcomers)}",
+                hint="Move their rows yourself and drop them, or stay on SQLite: liteshift finalize.",
+            )
 
     def _prepared(self, plan: Plan) -> tuple[list[Witnessed], list[triggers.Trigger]]:
         """The tables and their triggers, from the oldest to the youngest, as the schema is now."""

@@ -28,6 +28,7 @@ def roll_back(bridge: Bridge, reverser: Reverser, *, draft: SwitchReport, terms:
         NoConnection: PostgreSQL says nothing any more; all is undone, or the next run goes on.
         Locked: a write did not end in time, or the pause lasted too long; all is undone.
         NotFit, DifferencesFound: PostgreSQL does not take a change, or the sides differ; all is undone.
+        UsageError: a table was made meanwhile that PostgreSQL does not have; all is undone.
     """
     control, gate, capture = bridge.control, bridge.gate, bridge.capture
     pause = Pause(terms.pause)
@@ -42,6 +43,7 @@ def roll_back(bridge: Bridge, reverser: Reverser, *, draft: SwitchReport, terms:
         passing(Stop.ROLLBACK_HELD)
         pause.done("running writes ended")
         last = capture.refuse()
+        capture.see_no_newcomers()  # the comparison before the pause takes its time
         passing(Stop.ROLLBACK_REFUSING)
         pause.done("file refuses writes")
         step = reverser.step()
@@ -59,7 +61,7 @@ def roll_back(bridge: Bridge, reverser: Reverser, *, draft: SwitchReport, terms:
         position = control.here()
         if gate is not None:
             gate.drain(None)  # once disarmed, nothing would keep what a writer who takes us for dead writes to the file
-        capture.disarm(position=position)
+        capture.disarm(position=position, alone=True)
         passing(Stop.ROLLBACK_DISARMED)
         pause.done("capture disarmed")
         let_in(bridge, held=True)
