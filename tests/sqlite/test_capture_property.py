@@ -111,7 +111,7 @@ TARGETS = {
 POLICIES = ["", " OR REPLACE", " OR IGNORE", " OR FAIL", " OR ABORT", " OR ROLLBACK"]
 
 values = st.sampled_from(["NULL", "-1", "0", "1", "2", "3", "4", "5", "'a'", "'A'", "'b'", "''", "1.5", "x'00'"])
-tables = st.sampled_from(["parent", "parent", "child", "worded", "given", "keyless"])
+tables = st.sampled_from(["parent", "parent", "child", "worded", "given", "node", "link", "keyless"])
 policies = st.sampled_from([*POLICIES, " OR REPLACE", " OR REPLACE", " OR IGNORE"])
 
 
@@ -186,7 +186,7 @@ SEED = [
     "INSERT INTO child VALUES (1, 1, 2), (2, 1, NULL), (3, 2, 3), (4, 3, 1)",
     "INSERT INTO worded (k, l, n) VALUES ('a', 1, 1), ('A', 1, 2), ('b', 2, 1.5), ('', 3, NULL)",
     "INSERT INTO given VALUES (1, 'a', 2, 1.5), (2, 'b', 3, 1), (3, 'c', -1, 4)",
-    "INSERT INTO node VALUES (1, NULL, 'a'), (2, 1, 'b'), (3, 2, NULL), (4, 1, 'A')",
+    "INSERT INTO node VALUES (1, NULL, 'a'), (2, 1, 'b'), (3, 2, NULL), (4, 1, 'A'), (5, 5, '')",
     "INSERT INTO link VALUES ('a', NULL, 'b'), ('b', 'a', 'a'), ('A', 'b', NULL), ('', '', '')",
     "INSERT INTO keyless VALUES (1, 1), (1, 1), (NULL, 'a'), (x'00', 1.5)",
 ]
@@ -290,6 +290,21 @@ def test_a_default_in_the_place_of_null(tmp_path: Path, column: str) -> None:
     updated = f"UPDATE OR REPLACE given SET {column} = NULL WHERE id > 1"
     run(tmp_path / "inserted.db", "", [], [(0, [inserted], "COMMIT")])
     run(tmp_path / "updated.db", "", [], [(0, [updated], "COMMIT")])
+
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE node SET id = -id",  # a row that is its own parent is changed twice
+        "UPDATE link SET k = k || 'z'",
+        "UPDATE OR REPLACE node SET word = up, id = id + 1, up = id",
+        "UPDATE OR REPLACE link SET k = 'a' WHERE k = 'b'",
+        "REPLACE INTO link VALUES ('a', NULL, NULL)",
+    ],
+)
+def test_what_cascades_from_a_row_comes_back_to_it(tmp_path: Path, statement: str, number: int) -> None:
+    run(tmp_path / "file.db", "", [], [(number, [statement], "COMMIT")])
 
 
 @settings(

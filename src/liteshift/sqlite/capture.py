@@ -7,7 +7,7 @@ never given twice, however often the capture is armed, and no write has to look 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from liteshift.sqlite.guard import guards, standing
 from liteshift.sqlite.library import dbapi
 from liteshift.sqlite.part import remember_triggers, set_free
 from liteshift.sqlite.respell import respell
-from liteshift.sqlite.rules import index_texts, unique_rules
+from liteshift.sqlite.rules import index_texts, looped_tables, unique_rules
 from liteshift.sqlite.witnesses import (
     AFTER,
     BEFORE,
@@ -301,14 +301,15 @@ class SqliteCapture:
         (version,) = self._connection.execute("PRAGMA schema_version").fetchone()
         if self._ready is None or self._ready[:2] != (version, plan):
             texts = index_texts(self._connection)
-            tables = [self._witnessed(number, table, texts) for number, table in enumerate(plan.tables, start=1)]
+            looped = looped_tables(self._connection, {table.target: table.triggers for table in plan.tables})
+            tables = [self._witnessed(number, one, texts, looped) for number, one in enumerate(plan.tables, start=1)]
             made = [trigger for table in tables for trigger in before_triggers(table)]
             made += [triggers.of_plan(text, table.target) for table in plan.tables for text in table.triggers]
             made += [trigger for table in tables for trigger in after_triggers(table)]
             self._ready = (version, plan, tables, made)
         return self._ready[2:]
 
-    def _witnessed(self, number: int, table: TablePlan, texts: Mapping[str, str]) -> Witnessed:
+    def _witnessed(self, number: int, table: TablePlan, texts: Mapping[str, str], looped: Set[str]) -> Witnessed:
         rules = unique_rules(self._connection, table.target, texts)
         if rules.rowid is None:
             raise NotFit(
@@ -317,7 +318,7 @@ class SqliteCapture:
                 hint="Rename one of its columns rowid, _rowid_ and oid on the source, or leave the table out.",
             )
         columns = tuple(column.target for column in table.columns if not column.generated)
-        return Witnessed(number, table.target, columns, rules)
+        return Witnessed(number, table.target, columns, rules, table.target.lower() in looped)
 
     def _set_sequences(self, tables: Sequence[TablePlan], last: Mapping[str, int]) -> None:
         counting = [table.target for table in tables if table.sequence is not None and table.target in last]

@@ -19,6 +19,7 @@ ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _EXPRESSION = -2  # `pragma_index_xinfo.cid` of a key that is no column
 _ORDER = re.compile(r"\s+(?:ASC|DESC)\s*$", re.IGNORECASE)
 _WHERE = re.compile(r"\s*WHERE\b", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
 _PIECE = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|.""", re.DOTALL)
 
 
@@ -54,6 +55,36 @@ def index_texts(connection: dbapi.Connection) -> dict[str, str]:
     """The statement that made each index; empty for those that a constraint made."""
     rows = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_schema WHERE type = 'index'").fetchall()
     return {str(name): str(text) for name, text in rows}
+
+
+def looped_tables(connection: dbapi.Connection, triggers: Mapping[str, Sequence[str]]) -> set[str]:
+    """The tables, in lower case, where what a change to a row brings about may come back to that row.
+
+    Args:
+        triggers: the text of each table's triggers, which may write to any other that they mention.
+    """
+    found = connection.execute(
+        'SELECT lower(t.name), lower(k."table") FROM sqlite_schema t, pragma_foreign_key_list(t.name) k'
+        " WHERE t.type = 'table'"
+    ).fetchall()
+    parents: dict[str, set[str]] = {}
+    for child, parent in found:
+        parents.setdefault(child, set()).add(parent)
+    for table, texts in triggers.items():
+        words = set(_WORD.findall(" ".join(texts).lower())) - {table.lower()}
+        for other in {name.lower() for name in triggers} & words:
+            parents.setdefault(other, set()).add(table.lower())
+    return {table for table in parents if table in _reached(parents, table)}
+
+
+def _reached(parents: Mapping[str, set[str]], table: str) -> set[str]:
+    reached, coming = set[str](), list(parents[table])
+    while coming:
+        one = coming.pop()
+        if one not in reached:
+            reached.add(one)
+            coming += parents.get(one, ())
+    return reached
 
 
 def unique_rules(connection: dbapi.Connection, table: str, texts: Mapping[str, str]) -> UniqueRules:

@@ -41,12 +41,14 @@ class Witnessed:
     Attributes:
         number: what the log calls it.
         columns: the columns that are stored, in the order of the log.
+        looped: whether foreign keys lead from the table back to it.
     """
 
     number: int
     name: str
     columns: tuple[str, ...]
     rules: UniqueRules
+    looped: bool
 
 
 def log_statements(width: int) -> list[str]:
@@ -90,6 +92,8 @@ def before_triggers(table: Witnessed) -> list[Trigger]:
     if table.rules.unknown:
         ways.append(f"{stash} AND ({' OR '.join(f'NEW.{quote(name)} IS NULL' for name in table.rules.unknown)})")
     others = [f"{way} AND {rowid} <> OLD.{rowid}" for way in ways]
+    if table.looped:  # the row may be changed before its UPDATE is: its own line tells what it was then
+        others.append(f"{stash} AND {rowid} = OLD.{rowid} AND EXISTS (SELECT 1 FROM {STASH} WHERE {mine})")
     # Named, so that an UPDATE of other columns has nothing to do with it, nor with a collation that it does not know.
     named = (
         f"UPDATE OF {', '.join([*ROWID_NAMES, *map(quote, dict.fromkeys(table.rules.key + table.rules.looked_at))])}"
@@ -119,11 +123,9 @@ def after_triggers(table: Witnessed) -> list[Trigger]:
             f"{say}{other} AND ({_moved(table)})",
             f"{replaced}{other} AND ({_moved(table)})",
             come + other,
-            f"{_write(table, BEFORE, 'OLD')} WHERE NOT {late}",
-            # A row whose number changes is at neither for a moment, and is taken for one that is gone then.
-            f"{_write(table, AFTER, 'NEW')} WHERE NOT {late}",
-            f"{_write(table, INSERT, 'NEW')} WHERE {late}",
+            *(_looped_update(table, late) if table.looped else _plain_update(table, late)),
             f"UPDATE {STASH} SET gone = {_THERE}, {moved} WHERE {mine} AND row = OLD.{rowid}",
+            *([_as_it_is(table)] if table.looped else []),
         ],
         "DELETE": [
             f"{_write(table, DELETE, 'OLD')} WHERE NOT {late}",
@@ -135,6 +137,69 @@ def after_triggers(table: Witnessed) -> list[Trigger]:
         Trigger(name, table.name, _trigger(name, "AFTER", event, own, bodies[event]))
         for name, event in ((insert, "INSERT"), (update, "UPDATE"), (delete, "DELETE"))
     ]
+
+
+def _plain_update(table: Witnessed, late: str) -> list[str]:
+    return [
+        f"{_write(table, BEFORE, 'OLD')} WHERE NOT {late}",
+        # A row whose number changes is at neither for a moment, and is taken for one that is gone then.
+        f"{_write(table, AFTER, 'NEW')} WHERE NOT {late}",
+        f"{_write(table, INSERT, 'NEW')} WHERE {late}",
+    ]
+
+
+def _looped_update(table: Witnessed, late: str) -> list[str]:
+    """What an UPDATE writes down where its own row may have been changed in between, by what cascades from it.
+
+    That is written down already when the UPDATE itself is, and OLD or NEW is no longer true: then the row's line in the
+    stash tells the row before, and the table the row after. Where it has another number by then, or no line, what was
+    written down began with NEW, which the log never had; it is made to begin with the row before, and says it all.
+    """
+    own, rowid, mine, slots = quote(table.name), table.rules.rowid, _mine(table), _slots(table)
+    held = f"EXISTS (SELECT 1 FROM {STASH} WHERE {mine} AND row = OLD.{rowid})"
+    columns = list(map(quote, table.columns))
+    is_new = "".join(f" AND {name} IS NEW.{name} COLLATE BINARY" for name in columns)
+    still = f"EXISTS (SELECT 1 FROM {own} WHERE {own}.{rowid} = NEW.{rowid}{is_new})"
+    same = f"(NOT ({_moved(table)}) OR {still})"  # nothing cascades from another UPDATE
+    # CASE, as a subquery's condition would be looked at for every line of the log.
+    begun = (
+        f"CASE WHEN {same} OR {late} OR NEW.{rowid} = OLD.{rowid} AND {held} THEN NULL ELSE"
+        f" (SELECT id FROM {LOG} WHERE tbl = {table.number} AND row = NEW.{rowid}"
+        f" AND op IN ('{BEFORE}', '{DELETE}')"
+        + "".join(f" AND c{at} IS NEW.{name} COLLATE BINARY" for at, name in enumerate(columns))
+        + " ORDER BY id DESC LIMIT 1) END"
+    )
+    plain = f"NOT {held} AND {begun} IS NULL"
+    now = "".join(f", {name}" for name in columns)
+    row = f"INSERT INTO {LOG} (tbl, op, row{slots}) SELECT {table.number}, '{{}}', {rowid}{now} FROM {own}"
+    row += f" WHERE {rowid} = NEW.{rowid} AND {held} AND {begun} IS NULL AND "
+    old = "".join(f", c{at} = OLD.{name}" for at, name in enumerate(columns))
+    return [
+        f"{_write(table, BEFORE, 'OLD')} WHERE {plain}",
+        f"{_write(table, AFTER, 'NEW')} WHERE {plain}",
+        f"UPDATE {LOG} SET row = OLD.{rowid}{old} WHERE NOT {held} AND id = {begun}",
+        f"INSERT INTO {LOG} (tbl, op, row{slots}) SELECT tbl, '{BEFORE}', row{slots} FROM {STASH}"
+        f" WHERE {mine} AND row = OLD.{rowid} AND gone <> {_SAID} AND {begun} IS NULL",
+        f"{row.format(AFTER)}NOT {late}",
+        f"{row.format(INSERT)}{late}",
+        f"UPDATE {LOG} SET (row{slots}) = (SELECT row{slots} FROM {STASH} WHERE {mine} AND row = OLD.{rowid})"
+        f" WHERE {held} AND id = {begun}",
+        # What a key's action gives a row may put that one in the way as well.
+        f"INSERT INTO {STASH} (tbl, at, row, gone{slots}) SELECT {table.number}, {_NOW}, NEW.{rowid}, {_THERE}"
+        + "".join(f", NEW.{name}" for name in columns)
+        + f" WHERE ({_moved(table)}) AND EXISTS (SELECT 1 FROM {STASH} WHERE {mine})"
+        f" AND NOT EXISTS (SELECT 1 FROM {STASH} WHERE {mine} AND row IN (OLD.{rowid}, NEW.{rowid}))",
+    ]
+
+
+def _as_it_is(table: Witnessed) -> str:
+    """Lay aside a row as it is now: NEW may be no longer true."""
+    own, rowid, values = quote(table.name), table.rules.rowid, ", ".join(map(quote, table.columns))
+    found = f"FROM {own} WHERE {rowid} = NEW.{rowid}"
+    return (
+        f"UPDATE {STASH} SET ({_slots(table)[2:]}) = (SELECT {values} {found})"
+        f" WHERE {_mine(table)} AND row = NEW.{rowid} AND gone = {_THERE} AND EXISTS (SELECT 1 {found})"
+    )
 
 
 def say_unsaid(number: int | None = None) -> str:
@@ -163,7 +228,7 @@ def refusal_trigger(text: str) -> str:
 
 def _mine(table: Witnessed) -> str:
     """What this statement has laid aside of a table's rows."""
-    return f"tbl = {table.number} AND at = {_NOW}"
+    return f"tbl = {table.number} AND gone IN ({_THERE}, {_SAID}, {UNSAID}) AND at = {_NOW}"  # as the key has it
 
 
 def _moved(table: Witnessed) -> str:
