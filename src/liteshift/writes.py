@@ -12,6 +12,8 @@ from liteshift.errors import DifferencesFound, NotFit
 Texts = tuple[str | None, ...]
 FOREIGN_KEY = "23503"
 """PostgreSQL's code for a row without its parent."""
+IN_THE_WAY = (FOREIGN_KEY, "23001", "23505", "23P01")
+"""PostgreSQL's codes for what another row leads to: foreign keys, RESTRICT, unique and exclusion rules."""
 _LONGEST = 200  # characters of a value in a message
 
 
@@ -27,6 +29,8 @@ class Statement:
         key: the places of the key's columns; empty for a table without a key.
         look: a query that shows these columns, as texts, of the row whose key its parameters are; empty without a key.
         children: what must not point at the row any more when it goes, or changes its key.
+        find: of a DELETE a query for the place (relation and `ctid`) of its row, whoever points at it; it locks it.
+        pointing: for each of the children a query for the places of the rows that point at the row in a place.
     """
 
     table: Name
@@ -37,6 +41,8 @@ class Statement:
     key: tuple[int, ...]
     look: str
     children: tuple[Name, ...] = ()
+    find: str = ""
+    pointing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ class Write:
         change: the captured change that it does, or a part of it.
         old: the row before, as PostgreSQL prints it; None for a new row.
         new: the row after; None for one that goes.
+        ways: other writes that come to the same, one after the other, where another row holds what this one is to get.
     """
 
     change: Captured
@@ -66,6 +73,7 @@ class Write:
     parameters: Texts
     old: Texts | None
     new: Texts | None
+    ways: tuple[tuple[Write, ...], ...] = ()
 
     @property
     def number(self) -> int:
@@ -85,10 +93,17 @@ class Write:
 
     @property
     def row(self) -> str:
-        """Which row it is about."""
+        """Which row it is about, as the source has it."""
+        return self._named(self.old if self.old is not None else self.new)
+
+    @property
+    def row_of_file(self) -> str:
+        """Which row it is about, as the file has it."""
+        return self._named(self.new if self.new is not None else self.old)
+
+    def _named(self, row: Texts | None) -> str:
         statement = self.statement
         places = statement.key or range(len(statement.columns))
-        row = self.old if self.old is not None else self.new or ()
         named = ", ".join(f"{statement.columns[at]} = {_shown(row[at])}" for at in places if row)
         return f"{statement.table} ({named})"
 
@@ -107,7 +122,19 @@ class Refused(NotFit):
         self.state = state
 
 
-def conflict(write: Write, expected: Texts, actual: Sequence[Texts]) -> DifferencesFound | Refused:
+class NotAsBefore(DifferencesFound):
+    """A row of the source is not as it was before the change; nothing of its transaction was done.
+
+    Attributes:
+        write: the one that has not found its row.
+    """
+
+    def __init__(self, message: str, *, write: Write, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.write = write
+
+
+def conflict(write: Write, expected: Texts, actual: Sequence[Texts]) -> NotAsBefore | Refused:
     """The error for a row that is not as it was before the change.
 
     Args:
@@ -126,14 +153,15 @@ def conflict(write: Write, expected: Texts, actual: Sequence[Texts]) -> Differen
         what = "PostgreSQL has no such row"
         if not statement.key:
             what += "; it has no key, so a row with all these values was expected"
-        return DifferencesFound(head + what, hint=hint)
+        return NotAsBefore(head + what, write=write, hint=hint)
     differing = [
         f"{statement.columns[at]} was expected to be {_shown(expected[at])} and is {_shown(actual[0][at])}"
         for at in statement.compared
         if expected[at] != actual[0][at]
     ]
     if differing or not statement.children:
-        return DifferencesFound(head + (", ".join(differing) or "another row stands there by now"), hint=hint)
+        what = ", ".join(differing) or "another row stands there by now"
+        return NotAsBefore(head + what, write=write, hint=hint)
     children = ", ".join(map(str, statement.children))
     return Refused(
         f"{head}PostgreSQL would change rows of {children} with it, which SQLite left as they are",
@@ -149,7 +177,7 @@ def refusal(write: Write | None, state: str, said: Mapping[str, str]) -> Refused
     Args:
         said: the `message`, and PostgreSQL's `detail` and `column` where it gave them.
     """
-    where = write.row if write else "what was written on SQLite"
+    where = write.row_of_file if write else "what was written on SQLite"
     column = f", column {said['column']}," if said.get("column") else ""
     detail = f" ({said['detail']})" if said.get("detail") else ""
     return Refused(

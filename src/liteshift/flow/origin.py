@@ -128,11 +128,12 @@ class ReverseApplier(Protocol):
         """The number of the last captured change that the source has."""
         ...
 
-    def apply(self, writes: Iterator[Write], *, postpone: bool = False) -> int:
+    def apply(self, writes: Iterator[Write], net: Iterator[Write] | None = None) -> int:
         """Apply everything as one transaction, with the number of the last change in the same transaction.
 
         Args:
-            postpone: check foreign keys at the end, also those that are never deferred.
+            net: what to do after `writes`, one write for each row, in whatever order it can be done. With it foreign
+                keys are checked at the end, also those that are never deferred.
 
         Returns:
             That number; unchanged where there was nothing.

@@ -35,7 +35,7 @@ class Failed(Exception, Generic[Tag]):
 class Pipeline(Generic[Tag]):
     """Sends statements that each must change one row, or any number where the tag is None.
 
-    After `Failed` the connection is only good for closing.
+    After `Failed` the transaction is over; `abandon` makes the connection good again.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -56,6 +56,18 @@ class Pipeline(Generic[Tag]):
             Failed: as the answers say.
         """
         self._take()
+        self._pgconn.exit_pipeline_mode()
+        self._pgconn.nonblocking = 1
+
+    def abandon(self) -> None:
+        """Pass over all answers that still come, and let others use the connection again, to end the transaction."""
+        self._sent.clear()
+        nothing = 0
+        while nothing < 2:  # once is between two answers
+            result = self._pgconn.get_result()
+            if result is not None and result.status == pq.ExecStatus.PIPELINE_SYNC:
+                break
+            nothing = nothing + 1 if result is None else 0
         self._pgconn.exit_pipeline_mode()
         self._pgconn.nonblocking = 1
 
@@ -109,3 +121,13 @@ class Pipeline(Generic[Tag]):
         sync = self._pgconn.get_result()
         if sync is None or sync.status != pq.ExecStatus.PIPELINE_SYNC:
             raise psycopg.OperationalError(self._pgconn.get_error_message())
+
+
+def require_line(pgconn: pq.abc.PGconn) -> None:
+    """Tell an answer of the server's from one that libpq gives where the connection broke.
+
+    Raises:
+        psycopg.OperationalError: it broke.
+    """
+    if pgconn.status != pq.ConnStatus.OK:
+        raise psycopg.OperationalError(pgconn.get_error_message())

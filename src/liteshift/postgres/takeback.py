@@ -7,8 +7,9 @@ transaction, since what they did on SQLite comes as a change of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
@@ -17,7 +18,8 @@ from psycopg import pq, sql
 from liteshift.catalog import Name
 from liteshift.errors import LiteshiftError, Locked, NoConnection
 from liteshift.postgres.connect import bounded, connect, label, translate_error
-from liteshift.postgres.pipeline import Failed, Pipeline
+from liteshift.postgres.pipeline import Failed, Pipeline, require_line
+from liteshift.postgres.settling import Settling
 from liteshift.stops import Stop, passing
 from liteshift.writes import Look, Texts, Write, conflict, refusal
 
@@ -77,6 +79,7 @@ class PostgresTakeback:
         self._label = label(info)
         self._connection: psycopg.Connection[Any] | None = None
         self._applied = 0
+        self._bounds: tuple[ExitStack, float] | None = None
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -96,12 +99,12 @@ class PostgresTakeback:
         self._applied = int(row[0]) if row else 0
         return self._applied
 
-    def apply(self, writes: Iterable[Write], *, postpone: bool = False) -> int:
+    def apply(self, writes: Iterable[Write], net: Iterable[Write] | None = None) -> int:
         """Apply everything as one transaction; see `liteshift.flow.ReverseApplier`."""
         before = self.applied()
         connection = self._open()
         try:
-            number = self._apply(connection, writes, before, postpone=postpone)
+            number = self._apply(connection, writes, net, before)
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
             raise self._locked(error) from error
         except psycopg.Error as error:
@@ -112,9 +115,17 @@ class PostgresTakeback:
         self._applied = number
         return number
 
-    def within(self, seconds: float) -> AbstractContextManager[None]:
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
         """Cut the connection where the block takes longer: whatever waits for a server that says nothing fails then."""
-        return bounded(self._open(), seconds)
+        connection = self._open()
+        with ExitStack() as bounds:
+            self._bounds = bounds, time.monotonic() + seconds  # one that is made anew meanwhile has no longer
+            try:
+                bounds.enter_context(bounded(connection, seconds))
+                yield
+            finally:
+                self._bounds = None
 
     def rows(self, looks: Sequence[Look]) -> Sequence[Texts | None]:
         """The row that each look shows; None where there is none."""
@@ -166,6 +177,9 @@ class PostgresTakeback:
     def _open(self) -> psycopg.Connection[Any]:
         if self._connection is None:
             connection = connect(self._info, writes=True)
+            if self._bounds is not None:
+                bounds, end = self._bounds
+                bounds.enter_context(bounded(connection, max(0.0, end - time.monotonic())))
             try:
                 self._make_table(connection)
                 connection.execute("SELECT set_config('liteshift.pass', %s, false)", (self._move,))
@@ -183,7 +197,7 @@ class PostgresTakeback:
                 connection.execute(statement)
 
     def _apply(
-        self, connection: psycopg.Connection[Any], writes: Iterable[Write], before: int, *, postpone: bool
+        self, connection: psycopg.Connection[Any], writes: Iterable[Write], net: Iterable[Write] | None, before: int
     ) -> int:
         connection.execute("BEGIN")
         # Whoever takes changes back holds this row; it is made first, so that there is one to hold.
@@ -195,7 +209,7 @@ class PostgresTakeback:
             raise Locked(f"another process is taking changes back to {self._label}", hint="Let one of them do it.")
         names = [_quoted(connection, table) for table in self._tables]
         asleep, awake = self._automata(connection, names)
-        keys = connection.execute(_IMMEDIATE_KEYS, (names,)).fetchall() if postpone else []
+        keys = connection.execute(_IMMEDIATE_KEYS, (names,)).fetchall() if net is not None else []
         for key in keys:
             connection.execute(_alter(key, "ALTER CONSTRAINT {} DEFERRABLE INITIALLY DEFERRED"))
         connection.execute("SET CONSTRAINTS ALL DEFERRED")
@@ -213,7 +227,18 @@ class PostgresTakeback:
                 number = write.number
             pipeline.leave()
         except Failed as failed:
-            raise self._explained(failed) from None
+            raise self._explained(connection, failed, pipeline) from None
+        folded = list(net or ())
+        for table in dict.fromkeys(write.statement.table for write in folded):
+            if table not in touched:
+                touched[table] = None
+                for order in asleep.get(table, ()):
+                    connection.execute(order.encode())
+        try:
+            Settling(connection).run(folded)
+        except Failed as failed:
+            raise self._explained(connection, failed) from None
+        number = max([number, *(write.number for write in folded)])
         if number == before:
             connection.execute("ROLLBACK")
             return before
@@ -246,13 +271,23 @@ class PostgresTakeback:
                 orders.setdefault(table, []).append(order.as_string(connection))
         return asleep, awake
 
-    def _explained(self, failed: Failed[Write]) -> LiteshiftError:
-        """What a failed write means; the transaction is over."""
+    def _explained(
+        self, connection: psycopg.Connection[Any], failed: Failed[Write], pipeline: Pipeline[Write] | None = None
+    ) -> LiteshiftError:
+        """What a failed write means; the transaction is over then.
+
+        Without a pipeline a row is looked at as the writes before this one have left it.
+        """
         write, result = failed.tag, failed.result
-        self.close()
         if result.status in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
+            if pipeline is not None:  # whatever came after this write has been tried as well
+                pipeline.abandon()
+                connection.execute("ROLLBACK")
             text = write.statement.look
-            return conflict(write, self._expected(write), self._look(Look(text, write.key)) if text else ())
+            found = conflict(write, self._expected(write), self._look(Look(text, write.key)) if text else ())
+            if pipeline is None:
+                connection.execute("ROLLBACK")
+            return found
         error = psycopg.errors.error_from_result(result)
         state = error.sqlstate or ""
         if isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
@@ -261,6 +296,9 @@ class PostgresTakeback:
             return NoConnection(f"{self._label} refuses our writes: {error.diag.message_primary}")
         if state[:2] not in _OF_ROWS:
             return translate_error(error, self._label)
+        if pipeline is not None:
+            pipeline.abandon()
+        connection.execute("ROLLBACK")
         said = _said(error)
         if write and not said["column"]:
             said["column"] = self._column(write, state)
@@ -301,7 +339,9 @@ class PostgresTakeback:
     def _look(self, look: Look) -> list[Texts]:
         """The rows that a look shows: one, or none."""
         parameters = [None if text is None else text.encode() for text in look.key]
-        result = self._open().pgconn.exec_params(look.text.encode(), parameters)
+        pgconn = self._open().pgconn
+        result = pgconn.exec_params(look.text.encode(), parameters)
+        require_line(pgconn)
         if result.status != pq.ExecStatus.TUPLES_OK:
             raise psycopg.errors.error_from_result(result)
         found = []

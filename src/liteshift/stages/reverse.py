@@ -14,7 +14,7 @@ from liteshift.flow import Capture, ReverseApplier
 from liteshift.stops import Stop, passing
 from liteshift.translate.mending import Mending
 from liteshift.translate.takeback import Takeback
-from liteshift.writes import FOREIGN_KEY, Refused, Texts, Write
+from liteshift.writes import FOREIGN_KEY, IN_THE_WAY, NotAsBefore, Refused, Texts, Write
 
 _MOST_TOUCHED = 100_000  # keys per table
 _BATCH = 500  # changes
@@ -83,8 +83,8 @@ class Reverser:
             )
         try:
             number = self._ship(applied, through)
-        except Refused as refused:
-            number = self._ship_mended(applied, through, refused)
+        except (Refused, NotAsBefore) as failure:
+            number = self._ship_mended(applied, through, failure)
         count, respelled = self._count, 0
         if count:
             passing(Stop.REVERSE_APPLIED)
@@ -140,27 +140,31 @@ class Reverser:
             found += [row] if row is not None else []
         return found
 
-    def _ship_mended(self, after: int, through: int, refused: Refused) -> int:
+    def _ship_mended(self, after: int, through: int, failure: Refused | NotAsBefore) -> int:
         """Take all back where the source does not take it change by change.
 
         SQLite looks at the end of a statement, or of the transaction, whether every row has its parent; so foreign keys
-        are checked at the end. And of a row that was refused only what became of it counts.
+        are checked at the end. And of a row that was refused, or is not as its changes have it, only what became of it
+        counts.
 
         Raises:
             Refused: what became of a row is refused as well.
+            DifferencesFound: a row of the source is not as it was.
         """
         mending = Mending(self._takeback.key_of)
-        if refused.state != FOREIGN_KEY:
-            self._fold(mending, refused, after, through)
+        if not (isinstance(failure, Refused) and failure.state == FOREIGN_KEY):
+            self._fold(mending, failure, after, through)
         while True:
             try:
                 return self._ship(after, through, mending)
-            except Refused as again:
+            except (Refused, NotAsBefore) as again:
                 self._fold(mending, again, after, through)
 
-    def _fold(self, mending: Mending, refused: Refused, after: int, through: int) -> None:
-        if refused.write is None or not mending.add(refused.write.change):
-            raise refused
+    def _fold(self, mending: Mending, failure: Refused | NotAsBefore, after: int, through: int) -> None:
+        if failure.write is None:
+            raise failure
+        if not mending.add(failure.write.change) and not (_is_in_the_way(failure) and mending.add_all()):
+            raise failure
         more = True
         while more:
             with self._capture.changes(after) as changes:
@@ -170,8 +174,13 @@ class Reverser:
         self._count, self._last = 0, after
         with self._capture.changes(after) as changes:
             counted = self._counted(changes, through)
-            writes = self._takeback.writes(counted if mending is None else mending.fold(counted))
-            self._applied = self._applier.apply(self._noted(writes), postpone=mending is not None)
+            if mending is None:
+                self._applied = self._applier.apply(self._noted(self._takeback.writes(counted)))
+            else:
+                others = self._noted(self._takeback.writes(mending.others(counted)))
+                # Only once the others are through is it known what the folded ones come to.
+                net = self._noted(self._takeback.settled(mending.net()))
+                self._applied = self._applier.apply(others, net)
         return self._last  # the last changes may have been none to the source, which then does not count them
 
     def _counted(self, changes: Iterator[Captured], through: int) -> Iterator[Captured]:
@@ -191,3 +200,8 @@ class Reverser:
                 else:
                     keys.update(write.keys)
             yield write
+
+
+def _is_in_the_way(failure: Refused | NotAsBefore) -> bool:
+    """Whether it is another row that stands in the way, which may be about to change as well."""
+    return isinstance(failure, Refused) and failure.state in IN_THE_WAY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from liteshift.catalog import Catalog, Column, ConstraintKind, Name, PgType, Reference, Table, TypeKind
 from liteshift.changes import Captured, Respelling
@@ -128,6 +128,29 @@ class Statements:
         if new is not None:
             yield self._insert(change, new)
 
+    def settled(self, change: Captured) -> Iterator[Write]:
+        """The same, where only what became of the row counts: with other ways to get there."""
+        for write in self.writes(change):
+            if write.old is None or write.new is None:
+                yield write
+                continue
+            old, new = write.old, write.new
+            apart = (self._delete(change, old), self._insert(change, new))
+            # A row that others point at can't go; but NULL takes no place under a unique rule.
+            changed = [at for at in self._own if old[at] != new[at]]
+            emptied = [at for at in changed if old[at] is not None and not self._fields[at].source.not_null]
+            between = tuple(None if at in emptied else text for at, text in enumerate(old))
+            if not emptied or between == new:
+                yield replace(write, ways=(apart,))
+                continue
+            filled = tuple(at for at in changed if between[at] != new[at])
+            last = (self._delete(change, between), self._insert(change, new))
+            steps = (
+                self._update(change, tuple(emptied), old, between),
+                replace(self._update(change, filled, between, new), ways=(last,)),
+            )
+            yield replace(write, ways=(steps, apart))
+
     def doubts(self, change: Captured) -> list[Doubt]:
         """The values of its new row that PostgreSQL may print otherwise."""
         found = []
@@ -224,9 +247,14 @@ class Statements:
         statement = self._statements.get(shape)
         if statement is None:
             children = [child for child in self._references if child.reference.on_delete in _ACTS]
-            where = self._where(old, 1, children)
-            text = f"DELETE FROM {self._from} AS t WHERE {where}"  # noqa: S608 - every name is quoted
-            statement = self._statements[shape] = self._statement(text, children)
+            text = f"DELETE FROM {self._from} AS t WHERE {self._where(old, 1, children)}"  # noqa: S608 - quoted
+            find = (
+                f"SELECT t.tableoid::regclass::text, t.ctid::text FROM {self._from} AS t"  # noqa: S608 - quoted
+                f" WHERE {self._where(old, 1, ())} FOR UPDATE"
+            )
+            pointing = tuple(self._pointing(child) for child in children)
+            statement = replace(self._statement(text, children), find=find, pointing=pointing)
+            self._statements[shape] = statement
         return Write(change, statement, self._given(old), old, None)
 
     def _update(self, change: Captured, changed: tuple[int, ...], old: Texts, new: Texts) -> Write:
@@ -295,11 +323,21 @@ class Statements:
         return f"(num_nulls({own}) = 0 AND format('%s', {own}) = format('%s', {given}))"
 
     def _unreferenced(self, child: Child) -> str:
+        return f"NOT EXISTS (SELECT FROM {_name(child.table)} AS x WHERE {self._points(child)})"
+
+    def _pointing(self, child: Child) -> str:
+        """A query for the places of the rows that point at the row whose place its parameters are."""
+        return (
+            f"SELECT x.tableoid::regclass::text, x.ctid::text FROM {_name(child.table)} AS x, {self._from} AS t"  # noqa: S608
+            f" WHERE t.tableoid = $1::text::regclass AND t.ctid = $2::tid AND {self._points(child)}"
+        )
+
+    def _points(self, child: Child) -> str:
         pairs = zip(child.columns, child.reference.columns, child.equals, strict=True)
         same = [f"x.{quote(own)} {equals} t.{quote(theirs)}" for own, theirs, equals in pairs]
         if child.table == self._name:
             same.append("(x.tableoid, x.ctid) <> (t.tableoid, t.ctid)")
-        return f"NOT EXISTS (SELECT FROM {_name(child.table)} AS x WHERE {' AND '.join(same)})"
+        return " AND ".join(same)
 
 
 def _is_unicode(text: str) -> bool:

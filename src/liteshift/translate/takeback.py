@@ -51,6 +51,15 @@ class Takeback:
         if held is not None:
             yield from self._tables[held.table].writes(held)
 
+    def settled(self, changes: Iterator[Captured]) -> Iterator[Write]:
+        """The writes that do some changes of which there is one for each row, in whatever order they can be done.
+
+        Raises:
+            Refused: a value that its column's form can't hold.
+        """
+        for change in changes:
+            yield from self._tables[change.table].settled(change)
+
     def key_of(self, target: str) -> Sequence[int]:
         """The places of what tells a table's rows apart among its captured columns: its key, or all of them."""
         return self._tables[target].identity
