@@ -141,6 +141,20 @@ def test_changes_that_are_logged_inside_out(database: str, tmp_path: Path) -> No
     assert moved.query("SELECT * FROM t") == [(1, 3, 2)]
 
 
+def test_a_row_that_points_at_itself_is_not_changed_with_itself(database: str, tmp_path: Path) -> None:
+    moved = move(
+        database,
+        tmp_path / "file.db",
+        "CREATE TABLE n (id int PRIMARY KEY, up int REFERENCES n ON UPDATE CASCADE); INSERT INTO n VALUES (1, 1);",
+    )
+    foreign(moved, "UPDATE n SET id = 2")
+    with pytest.raises(Refused):  # the file has 1 there, and PostgreSQL would have 2
+        moved.back()
+    assert moved.query("SELECT * FROM n") == [(1, 1)]
+    foreign(moved, "UPDATE n SET up = 2")
+    check(moved)
+
+
 RANKED = """
 CREATE TABLE t (id int PRIMARY KEY, u text UNIQUE, n int);
 CREATE TABLE c (id int PRIMARY KEY, t int REFERENCES t ON DELETE CASCADE);

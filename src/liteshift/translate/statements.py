@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -268,7 +268,7 @@ class Statements:
                 for child in self._references
                 if child.reference.on_update in _ACTS and not moved.isdisjoint(child.reference.columns)
             ]
-            where = self._where(old, len(changed) + 1, children)
+            where = self._where(old, len(changed) + 1, children, moved)
             text = f"UPDATE {self._from} AS t SET {sets} WHERE {where}"  # noqa: S608 - every name is quoted
             statement = self._statements[shape] = self._statement(text, children)
         return Write(change, statement, (*(new[at] for at in changed), *self._given(old)), old, new)
@@ -290,10 +290,14 @@ class Statements:
         """The parameters of `_where`."""
         return tuple(old[at] for at in self._seen)
 
-    def _where(self, old: Texts, first: int, children: Sequence[Child]) -> str:
-        """The one row that is as it was before, if no row points at it that would be changed with it."""
+    def _where(self, old: Texts, first: int, children: Sequence[Child], moved: Set[str] | None = None) -> str:
+        """The one row that is as it was before, if no row points at it that would be changed with it.
+
+        Args:
+            moved: the columns that get another value; None where the row goes.
+        """
         places = {at: first + number for number, at in enumerate(self._seen)}
-        guards = [self._unreferenced(child) for child in children]
+        guards = [self._unreferenced(child, moved) for child in children]
         if self.key:
             keys = [self._key_is(at, places[at]) for at in self.key]
             others = [self._as_before(at, places[at]) for at in self._own if at not in self.key]
@@ -322,8 +326,10 @@ class Statements:
             return f"{own} = {given}"
         return f"(num_nulls({own}) = 0 AND format('%s', {own}) = format('%s', {given}))"
 
-    def _unreferenced(self, child: Child) -> str:
-        return f"NOT EXISTS (SELECT FROM {_name(child.table)} AS x WHERE {self._points(child)})"
+    def _unreferenced(self, child: Child, moved: Set[str] | None) -> str:
+        # A row that points at itself is changed with itself, too, unless it points elsewhere by then.
+        itself = moved is not None and moved.isdisjoint(child.columns)
+        return f"NOT EXISTS (SELECT FROM {_name(child.table)} AS x WHERE {self._points(child, itself=itself)})"
 
     def _pointing(self, child: Child) -> str:
         """A query for the places of the rows that point at the row whose place its parameters are."""
@@ -332,10 +338,10 @@ class Statements:
             f" WHERE t.tableoid = $1::text::regclass AND t.ctid = $2::tid AND {self._points(child)}"
         )
 
-    def _points(self, child: Child) -> str:
+    def _points(self, child: Child, *, itself: bool = False) -> str:
         pairs = zip(child.columns, child.reference.columns, child.equals, strict=True)
         same = [f"x.{quote(own)} {equals} t.{quote(theirs)}" for own, theirs, equals in pairs]
-        if child.table == self._name:
+        if child.table == self._name and not itself:
             same.append("(x.tableoid, x.ctid) <> (t.tableoid, t.ctid)")
         return " AND ".join(same)
 
