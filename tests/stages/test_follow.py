@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
 from tests.stages.live import NAME, copied
 from tests.stages.roads import ROADS, taking
+
+from liteshift.position import Lsn
+from liteshift.sqlite.connect import connect
 
 SCHEMA = """
 CREATE TABLE kept (id int PRIMARY KEY, t text, n numeric(10,2), at timestamptz, b bytea, j jsonb, a int[]);
@@ -110,6 +115,25 @@ def test_a_token_arrives_with_what_was_committed_before_it(database: str, tmp_pa
         assert follower.until_token("second", seconds=60)
         assert not follower.until_token("third", seconds=0.2)
         assert live.verified(follower).equal
+
+
+@pytest.mark.parametrize("road", ROADS)
+def test_up_to_one_position_after_the_other(database: str, tmp_path: Path, road: str) -> None:
+    """What one piece of the log holds past the first position is not taken for what is past the second."""
+    with taking(road), copied(database, tmp_path / "app.db", SCHEMA).following() as follower:
+        with psycopg.connect(database, autocommit=True) as source:
+            positions = []
+            for number in range(20, 24):
+                source.execute("INSERT INTO pair VALUES ('p', %s, NULL)", (number,))
+                row = source.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+                assert row is not None
+                positions.append(Lsn.parse(row[0]))
+            source.execute("INSERT INTO pair VALUES ('p', 99, NULL)")
+        time.sleep(0.5)  # until all of it has come
+        for number, position in enumerate(positions, start=1):
+            assert follower.until(position, seconds=60)
+            with closing(connect(tmp_path / "app.db")) as file:
+                assert file.execute("SELECT count(*) FROM pair").fetchone() == (number,)
 
 
 def test_nothing_is_left_on_the_source(any_database: str, tmp_path: Path) -> None:

@@ -112,6 +112,8 @@ class Follower:
         deadline = None if seconds is None else time.monotonic() + seconds
         self._limit = position
         try:
+            if self._has_more:  # another limit may have left it
+                self.step(0)
             while not self._is_at(position):
                 if deadline is not None and time.monotonic() > deadline:
                     return False
