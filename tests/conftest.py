@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 _SETTINGS = {**FAST, "max_wal_size": "128MB"}
-_MEMORY, _ROOM = Path("/dev/shm"), 2 << 30  # noqa: S108 - the servers of a worker stay far below so many bytes
+_MEMORY, _ROOM = Path("/dev/shm"), 2 << 30  # noqa: S108 - each server makes a folder of its own there
 _numbers = count(1)
 
 # A shell lets what it runs in the background ignore ^C, and children inherit that: here they are to hear it.

@@ -31,7 +31,7 @@ from app.main import create_app
 from liteshift.errors import NotInitialised
 from liteshift.postgres.embedded import EmbeddedServer
 
-_MEMORY, _ROOM = Path("/dev/shm"), 2 << 30  # noqa: S108 - the server of a worker stays far below so many bytes
+_MEMORY, _ROOM = Path("/dev/shm"), 2 << 30  # noqa: S108 - the server makes a folder of its own there
 _LONGEST = (
     "test_guide.py",
     "test_scripts.py",

@@ -16,6 +16,9 @@ Every message says what failed, on what, and why, in lower case; the hint is a s
 
 from __future__ import annotations
 
+BEGIN_ANEW = "Begin anew: liteshift abort, then liteshift migrate --live --overwrite."
+"""The hint where a live move can't go on."""
+
 
 class LiteshiftError(Exception):
     """A failure to tell the user about.

@@ -50,6 +50,14 @@ class Away:
         self.mover.workdir.asking.ask(Request(token_hex(4), verb, {"skip_backup": True}))
         assert self.mover.ended() < 0
 
+    def begins_in_vain(self) -> None:
+        """The next run says that the source is away; the application lives on the file by then, and writes."""
+        self.mover.start()
+        assert self.mover.ended() == 12
+        route = self.walk.keeper.route()
+        assert (route.active, route.state, self.mover.phase()) == ("sqlite", "open", Phase.REVERSING)
+        self.walk.sees_the_application_write()
+
     def refuses(self, *words: str) -> str:
         """What a command says that can't reach the source."""
         done = self.operator.types(*words, "--yes", "app.db")
@@ -79,11 +87,7 @@ def test_a_rollback_that_was_killed_is_undone_and_the_move_may_end(away: Away) -
     away.mover.bring("cutover", Phase.REVERSING)
     away.is_killed(Stop.ROLLBACK_REFUSING, "rollback")
     away.goes()
-    away.mover.start()
-    assert away.mover.ended() == 12
-    route = away.walk.keeper.route()
-    assert (route.active, route.state, away.mover.phase()) == ("sqlite", "open", Phase.REVERSING)
-    away.walk.sees_the_application_write()
+    away.begins_in_vain()
     assert "still there" in away.refuses("finalize")
     away.walk.sees_the_application_write()
     with closing(connect(away.mover.file)) as file:
@@ -96,11 +100,7 @@ def test_a_rollback_that_was_killed_is_undone_and_the_move_may_end(away: Away) -
 def test_a_cutover_that_was_killed_is_finished_and_gone_on_with(away: Away) -> None:
     away.is_killed(Stop.CUTOVER_ARMED, "cutover")
     away.goes()
-    away.mover.start()
-    assert away.mover.ended() == 12
-    route = away.walk.keeper.route()
-    assert (route.active, route.state, away.mover.phase()) == ("sqlite", "open", Phase.REVERSING)
-    away.walk.sees_the_application_write()
+    away.begins_in_vain()
     away.comes_back()
     away.mover.start()
     away.mover.until(Phase.REVERSING)

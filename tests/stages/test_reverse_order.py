@@ -284,7 +284,10 @@ _count = count()
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=12,
+    derandomize=True,  # those at random are for `make soak`
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(work=_work)
 def test_random_work(server: Any, work: list[list[tuple[bool, str]]]) -> None:

@@ -40,7 +40,8 @@ def refuse_changed(move: Move, *, accepted: bool) -> tuple[str, ...]:
     if found and not accepted:
         raise NotFit(
             f"the source is not as it was when its plan was made: {'; '.join(found)}",
-            hint="Take that back on the source, or begin anew: liteshift abort, then liteshift migrate --live. With"
-            " --accept-changes the application moves all the same: new tables and rules stay on PostgreSQL.",
+            hint="Take that back on the source, or begin anew: liteshift abort, then liteshift migrate --live"
+            " --overwrite. With --accept-changes the application moves all the same: new tables and rules stay on"
+            " PostgreSQL.",
         )
     return found

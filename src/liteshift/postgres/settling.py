@@ -122,14 +122,14 @@ class Settling:
         by_relation: dict[str, list[str]] = {}
         for relation, place in places:
             by_relation.setdefault(relation, []).append(place)
-        parts = [
-            f"d{number} AS (DELETE FROM ONLY {relation} WHERE ctid = ANY (${number}::tid[]) RETURNING 1)"  # noqa: S608
-            for number, relation in enumerate(by_relation, start=1)
-        ]
-        rows = " UNION ALL ".join(f"SELECT 1 FROM d{number}" for number in range(1, len(parts) + 1))  # noqa: S608
+        parts, rows = list[str](), list[str]()
+        for number, relation in enumerate(by_relation, start=1):  # as PostgreSQL quotes them
+            gone = f"DELETE FROM ONLY {relation} WHERE ctid = ANY (${number}::tid[])"  # noqa: S608 - quoted by regclass
+            parts.append(f"d{number} AS ({gone} RETURNING 1)")
+            rows.append(f"SELECT 1 FROM d{number}")  # noqa: S608 - our own name
         arrays = ["{" + ",".join(f'"{place}"' for place in some) + "}" for some in by_relation.values()]
         self._order("SAVEPOINT liteshift")
-        result = self._ask(f"WITH {', '.join(parts)} {rows}", arrays)
+        result = self._ask(f"WITH {', '.join(parts)} {' UNION ALL '.join(rows)}", arrays)
         if result.status not in _DONE or result.ntuples != len(places):
             self._give_up(blamed, result)
             raise Failed(blamed, result)

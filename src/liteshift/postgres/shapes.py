@@ -10,10 +10,8 @@ import psycopg
 
 from liteshift.catalog import Name
 from liteshift.changes import Shape
-from liteshift.errors import NotFit
+from liteshift.errors import BEGIN_ANEW, NotFit
 from liteshift.plan import Plan
-
-_BEGIN_AGAIN = "Begin anew: liteshift abort, then liteshift migrate --live --overwrite."
 
 _SHAPES = """
 SELECT n.nspname, c.relname, c.oid::int8,
@@ -52,12 +50,12 @@ def read_shapes(connection: psycopg.Connection[Any], name: str, plan: Plan) -> M
     shapes = {}
     for table in plan.tables:
         if table.source not in found:
-            raise NotFit(f"the table {table.source} of the plan is gone", hint=_BEGIN_AGAIN)
+            raise NotFit(f"the table {table.source} of the plan is gone", hint=BEGIN_ANEW)
         oid, columns, storage, deferrable, published = found[table.source]
         planned = {column.source: column.source_type for column in table.columns}
         _require_columns(table.source, planned, {column: shape[2] for column, shape in columns.items()})
         if not published:
-            raise NotFit(f"{table.source} is not in the publication {name} any more", hint=_BEGIN_AGAIN)
+            raise NotFit(f"{table.source} is not in the publication {name} any more", hint=BEGIN_ANEW)
         digest = hashlib.sha256((storage or "").encode()).hexdigest()[:16]
         types = {column: (int(kind), int(modifier)) for column, (kind, modifier, _) in columns.items()}
         shapes[table.source] = Shape(oid, types, deferrable, digest)
@@ -67,8 +65,8 @@ def read_shapes(connection: psycopg.Connection[Any], name: str, plan: Plan) -> M
 def _require_columns(table: Name, planned: Mapping[str, str], found: Mapping[str, str]) -> None:
     for column, kind in found.items():
         if column not in planned:
-            raise NotFit(f"the column {column} of {table} is new, and the plan does not know it", hint=_BEGIN_AGAIN)
+            raise NotFit(f"the column {column} of {table} is new, and the plan does not know it", hint=BEGIN_ANEW)
         if planned[column] != kind:
-            raise NotFit(f"the column {column} of {table} is {kind} now, and was {planned[column]}", hint=_BEGIN_AGAIN)
+            raise NotFit(f"the column {column} of {table} is {kind} now, and was {planned[column]}", hint=BEGIN_ANEW)
     if gone := planned.keys() - found.keys():
-        raise NotFit(f"the column {min(gone)} of {table} is gone", hint=_BEGIN_AGAIN)
+        raise NotFit(f"the column {min(gone)} of {table} is gone", hint=BEGIN_ANEW)

@@ -14,7 +14,7 @@ from psycopg import pq, sql
 
 from liteshift.catalog import Name
 from liteshift.changes import Shape
-from liteshift.errors import LiteshiftError, Locked, NotFit, UsageError
+from liteshift.errors import BEGIN_ANEW, LiteshiftError, Locked, NotFit, UsageError
 from liteshift.pace import Pace
 from liteshift.plan import Plan
 from liteshift.position import Lsn
@@ -33,7 +33,6 @@ _SLOT_WAIT = 300  # seconds; making a slot waits for every transaction that runs
 _FREE_WAIT = 20.0  # seconds for a walsender whose client is dead to notice it
 _FENCE_WAIT = 60.0  # seconds for the tables' locks
 _LOOK = 0.1
-_BEGIN_AGAIN = "Begin anew: liteshift abort, then liteshift migrate --live --overwrite."
 
 _SLOT = """
 SELECT active_pid, wal_status, restart_lsn::text, confirmed_flush_lsn::text, plugin, database = current_database()
@@ -155,7 +154,7 @@ class PostgresOrigin:
             if row is not None:
                 active, status, restart, _, plugin, here = row
                 if plugin != "pgoutput" or not here:
-                    raise NotFit(f"the slot {name} of {self.label} is not ours", hint=_BEGIN_AGAIN)
+                    raise NotFit(f"the slot {name} of {self.label} is not ours", hint=BEGIN_ANEW)
                 if active is not None:
                     return False  # what read it has not gone yet; there is another time
                 if status != "lost" and restart is not None:
@@ -273,25 +272,25 @@ class PostgresOrigin:
             raise NotFit(
                 f"{self.label} knows nothing of the move {name}",
                 hint="See that it is the source that the move began on, which liteshift status TARGET names. If it is,"
-                " begin anew: liteshift abort, then liteshift migrate --live.",
+                " begin anew: liteshift abort, then liteshift migrate --live --overwrite.",
             )
         if row[0] != system.identifier:
             raise NotFit(
                 f"{self.label} is another server than the move began on: its system identifier is {system.identifier},"
                 f" and was {row[0]}",
-                hint=_BEGIN_AGAIN,
+                hint=BEGIN_ANEW,
             )
         if row[1] != system.timeline:
             raise NotFit(
                 f"{self.label} was promoted or restored since the move began: it is on timeline {system.timeline}, and"
                 f" was on {row[1]}, so changes may be missing from its log",
-                hint=_BEGIN_AGAIN,
+                hint=BEGIN_ANEW,
             )
         if system.end < position:
             raise NotFit(
                 f"the log of {self.label} ends at {system.end}, before {position}, which the file has already: the"
                 " server was set back to an earlier time",
-                hint=_BEGIN_AGAIN,
+                hint=BEGIN_ANEW,
             )
 
     def _require_token(self, token: str | None) -> None:
@@ -317,14 +316,14 @@ class PostgresOrigin:
             while True:
                 row: Any = connection.execute(_SLOT, (name,)).fetchone()
                 if row is None:
-                    raise NotFit(f"the slot {name} is gone from {self.label}", hint=_BEGIN_AGAIN)
+                    raise NotFit(f"the slot {name} is gone from {self.label}", hint=BEGIN_ANEW)
                 active, status, restart, confirmed, plugin, here = row
                 if plugin != "pgoutput" or not here:
-                    raise NotFit(f"the slot {name} of {self.label} is not ours", hint=_BEGIN_AGAIN)
+                    raise NotFit(f"the slot {name} of {self.label} is not ours", hint=BEGIN_ANEW)
                 if status == "lost" or restart is None:
                     raise NotFit(
                         f"{self.label} has given up the slot {name}, and removed changes that were not fetched yet",
-                        hint=f"Raise max_slot_wal_keep_size. {_BEGIN_AGAIN}",
+                        hint=f"Raise max_slot_wal_keep_size. {BEGIN_ANEW}",
                     )
                 if active is None:
                     break
@@ -340,7 +339,7 @@ class PostgresOrigin:
             raise NotFit(
                 f"the slot {name} has gone on to {confirmed}, and the file is at {position}: it is older than the file"
                 " that was followed with, and the changes between the two are not in the log any more",
-                hint=f"Bring back the file that was followed with. If it is lost: {_BEGIN_AGAIN}",
+                hint=f"Bring back the file that was followed with. If it is lost: {BEGIN_ANEW}",
             )
 
     def _drop_slot(self, connection: psycopg.Connection[Any], name: str) -> bool:
@@ -359,7 +358,7 @@ def _stream_error(error: psycopg.Error, where: str, name: str) -> LiteshiftError
     if isinstance(error, psycopg.errors.ObjectInUse):
         return Locked(f"the slot {name} of {where} is read by another process", hint="Wait until it ends.")
     if isinstance(error, psycopg.errors.ObjectNotInPrerequisiteState):
-        return NotFit(f"the slot {name} of {where} can't go on: {error.diag.message_primary}", hint=_BEGIN_AGAIN)
+        return NotFit(f"the slot {name} of {where} can't go on: {error.diag.message_primary}", hint=BEGIN_ANEW)
     return translate_error(error, where)
 
 

@@ -221,7 +221,7 @@ class Intake:
             if planned is not None:
                 raise NotFit(
                     f"the table {planned} is called {relation.name} now",
-                    hint="Rename it back, or begin anew: liteshift abort, then liteshift migrate --live.",
+                    hint="Rename it back, or begin anew: liteshift abort, then liteshift migrate --live --overwrite.",
                 )
             self._routes[relation.oid] = None
             return

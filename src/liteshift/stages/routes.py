@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from liteshift.changes import UNCHANGED, Fields, Identity, Relation, Shape
 from liteshift.codec.values import Unrepresentable, codec
-from liteshift.errors import NotFit
+from liteshift.errors import BEGIN_ANEW, NotFit
 from liteshift.plan import ColumnPlan, TablePlan
 from liteshift.quoting import quote
 from liteshift.reports import Reject
 from liteshift.value import Value
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
-_BEGIN_AGAIN = "Begin anew: liteshift abort, then liteshift migrate --live --overwrite."
 
 Key = tuple[str | None, ...]
 
@@ -84,7 +83,7 @@ class Route:
         if relation.identity is Identity.NOTHING or (relation.identity is not Identity.FULL and not self.identity):
             raise NotFit(
                 f"the log no longer tells which rows of {self.name} change: its replica identity is gone",
-                hint=_BEGIN_AGAIN,
+                hint=BEGIN_ANEW,
             )
         order = {column.target: at for at, column in columns}
         self.told = [order[target] for target in table.key] if set(key) == set(self.identity) else []
@@ -229,7 +228,7 @@ class Route:
         taken = {column.target.lower() for column in self.table.columns}
         rowid = next((name for name in _ROWID_NAMES if name not in taken), None)
         if rowid is None:
-            raise NotFit(f"{self.name} has no key, and columns named {', '.join(_ROWID_NAMES)}", hint=_BEGIN_AGAIN)
+            raise NotFit(f"{self.name} has no key, and columns named {', '.join(_ROWID_NAMES)}", hint=BEGIN_ANEW)
         same = " AND ".join(f"{quote(column.target)} COLLATE BINARY IS ?" for _, column in self._stored)
         return f"{rowid} = (SELECT {rowid} FROM {table} WHERE {same} LIMIT 1)"  # noqa: S608
 
@@ -252,16 +251,16 @@ def _require_shape(table: TablePlan, relation: Relation, shape: Shape) -> None:
     """See that the log describes the table that was planned."""
     name, planned = table.source, {column.source: column for column in table.columns}
     if relation.oid != shape.oid:
-        raise NotFit(f"{name} is another table of the same name now", hint=_BEGIN_AGAIN)
+        raise NotFit(f"{name} is another table of the same name now", hint=BEGIN_ANEW)
     described = {column.name: (column.type_oid, column.typmod) for column in relation.columns}
     for column, kind in described.items():
         if column not in planned:
-            raise NotFit(f"the column {column} of {name} is new, and the plan does not know it", hint=_BEGIN_AGAIN)
+            raise NotFit(f"the column {column} of {name} is new, and the plan does not know it", hint=BEGIN_ANEW)
         if shape.columns.get(column) != kind:
-            raise NotFit(f"the type of the column {column} of {name} has changed", hint=_BEGIN_AGAIN)
+            raise NotFit(f"the type of the column {column} of {name} has changed", hint=BEGIN_ANEW)
     for column, own in planned.items():
         if column not in described and not own.generated:
-            raise NotFit(f"the column {column} of {name} is gone", hint=_BEGIN_AGAIN)
+            raise NotFit(f"the column {column} of {name} is gone", hint=BEGIN_ANEW)
 
 
 def _shown(field: object) -> str | None:

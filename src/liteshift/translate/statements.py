@@ -247,9 +247,11 @@ class Statements:
         statement = self._statements.get(shape)
         if statement is None:
             children = [child for child in self._references if child.reference.on_delete in _ACTS]
-            text = f"DELETE FROM {self._from} AS t WHERE {self._where(old, 1, children)}"  # noqa: S608 - quoted
+            where = self._where(old, 1, children)
+            text = f"DELETE FROM {self._from} AS t WHERE {where}"  # noqa: S608 - every name is quoted
+            places = "SELECT t.tableoid::regclass::text, t.ctid::text"
             find = (
-                f"SELECT t.tableoid::regclass::text, t.ctid::text FROM {self._from} AS t"  # noqa: S608 - quoted
+                f"{places} FROM {self._from} AS t"  # every name is quoted
                 f" WHERE {self._where(old, 1, ())} FOR UPDATE"
             )
             pointing = tuple(self._pointing(child) for child in children)
@@ -333,8 +335,9 @@ class Statements:
 
     def _pointing(self, child: Child) -> str:
         """A query for the places of the rows that point at the row whose place its parameters are."""
+        places = "SELECT x.tableoid::regclass::text, x.ctid::text"
         return (
-            f"SELECT x.tableoid::regclass::text, x.ctid::text FROM {_name(child.table)} AS x, {self._from} AS t"  # noqa: S608
+            f"{places} FROM {_name(child.table)} AS x, {self._from} AS t"  # every name is quoted
             f" WHERE t.tableoid = $1::text::regclass AND t.ctid = $2::tid AND {self._points(child)}"
         )
 
