@@ -167,7 +167,10 @@ def conflict(write: Write, expected: Texts, actual: Sequence[Texts]) -> NotAsBef
         f"{head}PostgreSQL would change rows of {children} with it, which SQLite left as they are",
         write=write,
         state=FOREIGN_KEY,
-        hint="A connection without foreign_keys wrote to the file. Mend the rows that point at it there.",
+        hint=(
+            "A connection without foreign_keys wrote to the file, or an UPDATE OR REPLACE took away what its own row"
+            " points at. Mend the rows there: PRAGMA foreign_key_check shows them."
+        ),
     )
 
 

@@ -81,7 +81,7 @@ class Settling:
                 continue
             moved = True
             left += rest
-            self._first.update((id(step), write) for step in rest)
+            self._first.update((id(step), self._first.get(id(write), write)) for step in rest)
         return left if moved else []
 
     def _together(self, stuck: _Stuck) -> list[Write]:

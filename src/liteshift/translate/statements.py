@@ -131,25 +131,40 @@ class Statements:
     def settled(self, change: Captured) -> Iterator[Write]:
         """The same, where only what became of the row counts: with other ways to get there."""
         for write in self.writes(change):
-            if write.old is None or write.new is None:
-                yield write
-                continue
-            old, new = write.old, write.new
-            apart = (self._delete(change, old), self._insert(change, new))
-            # A row that others point at can't go; but NULL takes no place under a unique rule.
-            changed = [at for at in self._own if old[at] != new[at]]
-            emptied = [at for at in changed if old[at] is not None and not self._fields[at].source.not_null]
-            between = tuple(None if at in emptied else text for at, text in enumerate(old))
-            if not emptied or between == new:
-                yield replace(write, ways=(apart,))
-                continue
-            filled = tuple(at for at in changed if between[at] != new[at])
-            last = (self._delete(change, between), self._insert(change, new))
-            steps = (
-                self._update(change, tuple(emptied), old, between),
-                replace(self._update(change, filled, between, new), ways=(last,)),
-            )
-            yield replace(write, ways=(steps, apart))
+            yield write if write.old is None or write.new is None else self._roundabout(change, write.old, write.new)
+
+    def _roundabout(self, change: Captured, old: Texts, new: Texts) -> Write:
+        """An UPDATE with other ways to the same."""
+        changed = [at for at in self._own if old[at] != new[at]]
+        emptied = [at for at in changed if old[at] is not None and not self._fields[at].source.not_null]
+        ways = []
+        pointed_at = {column for child in self._acting(set(self._columns)) for column in child.reference.columns}
+        free = [at for at in changed if self._columns[at] not in pointed_at]
+        if len(free) < len(changed):
+            # What it points at may have to go first, and that may point at what others of its columns are.
+            ways += [self._by(change, old, new, free)]
+            ways += [self._by(change, old, new, [at for at in free if at in emptied], empty=True)]
+        # A row that others point at can't go; but NULL takes no place under a unique rule.
+        ways += [self._by(change, old, new, emptied, empty=True)]
+        apart = (self._delete(change, old), self._insert(change, new))
+        return replace(self._update(change, tuple(changed), old, new), ways=(*filter(None, ways), apart))
+
+    def _by(
+        self, change: Captured, old: Texts, new: Texts, first: Sequence[int], *, empty: bool = False
+    ) -> tuple[Write, ...]:
+        """A way that begins with some columns only; no way where that is none, or the whole of it."""
+        between = tuple((None if empty else new[at]) if at in first else text for at, text in enumerate(old))
+        if between in (old, new):
+            return ()
+        return self._update(change, tuple(first), old, between), self._roundabout(change, between, new)
+
+    def _acting(self, moved: Set[str]) -> list[Child]:
+        """The foreign keys that change their own rows with any of these columns."""
+        return [
+            child
+            for child in self._references
+            if child.reference.on_update in _ACTS and not moved.isdisjoint(child.reference.columns)
+        ]
 
     def doubts(self, change: Captured) -> list[Doubt]:
         """The values of its new row that PostgreSQL may print otherwise."""
@@ -265,11 +280,7 @@ class Statements:
         if statement is None:
             sets = ", ".join(f"{quote(self._columns[at])} = ${place}" for place, at in enumerate(changed, start=1))
             moved = {self._columns[at] for at in changed}
-            children = [
-                child
-                for child in self._references
-                if child.reference.on_update in _ACTS and not moved.isdisjoint(child.reference.columns)
-            ]
+            children = self._acting(moved)
             where = self._where(old, len(changed) + 1, children, moved)
             text = f"UPDATE {self._from} AS t SET {sets} WHERE {where}"  # noqa: S608 - every name is quoted
             statement = self._statements[shape] = self._statement(text, children)
