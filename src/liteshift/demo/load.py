@@ -13,6 +13,7 @@ from liteshift.demo.client import Answer, Client
 from liteshift.demo.conversation import PARTIES
 
 _USERS = 16
+_VISIT = 20  # requests; who kept a connection for good would stay with the process that took most of them at first
 _WRITES = 1 / 3
 _NAMED = "user"  # what the names of their parties begin with
 _SEARCHES = ("", "?type=customer&limit=20", "?type=vendor&limit=20&search=company", "?limit=5&include_inactive=true")
@@ -56,6 +57,8 @@ class Tally:
 class Load:
     """Users who send so many requests a second in all, a third of them writes, until they are told to stop.
 
+    Each comes with a connection of its own, and with a new one from time to time.
+
     Args:
         port: where the service listens on the loopback interface.
         rate: requests a second.
@@ -96,6 +99,8 @@ class Load:
             turn = 0
             while not self._end.wait(max(0.0, begin + turn / rate - time.monotonic())):
                 turn += 1
+                if turn % _VISIT == 0:
+                    client.close()
                 began = time.monotonic()
                 tally.sent += 1
                 try:
