@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 
 from liteshift.app.engines import make_tool_engine
 from liteshift.errors import LiteshiftError
@@ -105,6 +105,7 @@ def add(url: str, count: int, seed: int) -> None:
         rows = parties(first or 1, count, seed)
         while batch := list(islice(rows, ROWS_AT_A_TIME)):
             connection.execute(insert(Party), batch)
+        connection.execute(text(f"ANALYZE {Party.__tablename__}"))  # or queries are planned as for an empty table
     print(f"{count:,} parties added to {engine.url.render_as_string(hide_password=True)}")
 
 

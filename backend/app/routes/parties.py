@@ -23,8 +23,8 @@ reading = APIRouter(prefix="/api/parties", tags=["parties"])
 writing = APIRouter(prefix="/api/parties", tags=["parties"], dependencies=[TURN_TO_WRITE])
 
 
-def database_of(request: Request) -> Database:
-    """The application's database."""
+async def database_of(request: Request) -> Database:
+    """The application's database. It is `async` because it waits for nothing: a `def` would be given a thread."""
     database: Database = request.app.state.database
     return database
 
