@@ -10,8 +10,14 @@ import pytest
 from tests.stages.moved import move
 
 from liteshift import durable
+from liteshift.catalog import Name
 from liteshift.errors import DifferencesFound
+from liteshift.postgres.connect import connect as postgres
+from liteshift.postgres.fence import PostgresFence
+from liteshift.postgres.schema import read_catalog
+from liteshift.postgres.takeback import PostgresTakeback
 from liteshift.sqlite.connect import connect
+from liteshift.translate.takeback import Takeback
 from liteshift.writes import Refused
 
 SCHEMA = """
@@ -42,6 +48,24 @@ def test_what_is_written_arrives(database: str, tmp_path: Path) -> None:
     assert moved.compare().equal
     assert moved.back().changes == 0
     assert moved.query("SELECT nextval('child_id_seq')") == [(5,)]
+
+
+def test_only_its_own_transactions_pass_the_fence(database: str, tmp_path: Path) -> None:
+    moved = move(database, tmp_path / "file.db", "CREATE TABLE t (id int PRIMARY KEY)")
+    table = Name("public", "t")
+    with postgres(database, writes=True) as owner, closing(PostgresTakeback(database, "test", [table])) as applier:
+        assert applier.applied() == 0
+        owner.execute("CREATE TABLE liteshift.fence (token text PRIMARY KEY)")
+        fence = PostgresFence(owner, "test", [table], "file.db", "the source")
+        fence.prepare(seconds=5)
+        fence.up("token", seconds=5)
+        moved.write("INSERT INTO t VALUES (1)")
+        with moved.reverser() as (_, kept), kept.changes(0) as changes, postgres(database) as reader:
+            takeback = Takeback(moved.plan, read_catalog(reader))
+            applier.apply(takeback.writes(changes))
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):  # the next one that a pooler gives this session to
+            applier._open().execute("INSERT INTO public.t VALUES (2)")
+    assert moved.query("SELECT * FROM t") == [(1,)]
 
 
 def test_a_power_cut_takes_nothing_that_postgresql_has(

@@ -182,7 +182,6 @@ class PostgresTakeback:
                 bounds.enter_context(bounded(connection, max(0.0, end - time.monotonic())))
             try:
                 self._make_table(connection)
-                connection.execute("SELECT set_config('liteshift.pass', %s, false)", (self._move,))
             except psycopg.Error as error:
                 connection.close()
                 raise translate_error(error, self._label) from error
@@ -200,6 +199,8 @@ class PostgresTakeback:
         self, connection: psycopg.Connection[Any], writes: Iterable[Write], net: Iterable[Write] | None, before: int
     ) -> int:
         connection.execute("BEGIN")
+        # Through the fence, within this transaction only: a pooler may give the session to somebody else after it.
+        connection.execute("SELECT set_config('liteshift.pass', %s, true)", (self._move,))
         # Whoever takes changes back holds this row; it is made first, so that there is one to hold.
         connection.execute("INSERT INTO liteshift.position VALUES (%s, 0) ON CONFLICT DO NOTHING", (self._move,))
         row = connection.execute(
