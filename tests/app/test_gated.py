@@ -343,7 +343,7 @@ def test_the_refusal_of_a_file_is_known_too(gated: GatedEngines, keeper: Keeper,
         for statement in log_statements(1):
             connection.execute(statement)
         connection.execute(f"CREATE TRIGGER note AFTER INSERT ON t BEGIN INSERT INTO {LOG}(tbl) VALUES (1); END")
-        connection.execute(refusal_trigger(f"'the data of app.db {REFUSED}'"))
+        connection.execute(refusal_trigger(f"'the data of app.db {REFUSED}'", time.time() + 60))
         connection.execute("CREATE TRIGGER ours AFTER DELETE ON t BEGIN SELECT RAISE(ABORT, 'our own rule'); END")
     move(keeper, "sqlite")
     with pytest.raises(IntegrityError) as caught, gated.writing() as session:

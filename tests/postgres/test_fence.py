@@ -64,6 +64,7 @@ def test_every_kind_of_write_is_refused_and_counted(fenced: tuple[str, PostgresF
     with psycopg.connect(url, autocommit=True) as writer:
         write(writer, statement)
         fence.up("token", seconds=5)
+        fence.keep()
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="has moved to SQLite") as refused:
             write(writer, statement)
         assert "app.db" in (refused.value.diag.message_hint or "")
@@ -73,11 +74,27 @@ def test_every_kind_of_write_is_refused_and_counted(fenced: tuple[str, PostgresF
         write(writer, statement)
 
 
+def test_who_has_put_it_up_may_die(fenced: tuple[str, PostgresFence]) -> None:
+    url, fence = fenced
+    with psycopg.connect(url, autocommit=True) as writer:
+        fence.up("token", seconds=1)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            write(writer, WRITES[0])
+        while fence.is_up():
+            time.sleep(0.01)
+        write(writer, WRITES[0])
+        with pytest.raises(Locked, match="the pause was over before the source could be closed for good"):
+            fence.keep()
+        fence.down()
+        write(writer, WRITES[0])
+
+
 def test_a_replica_is_refused_as_well(fenced: tuple[str, PostgresFence]) -> None:
     url, fence = fenced
     with psycopg.connect(url, autocommit=True) as writer:
         writer.execute("SET session_replication_role = replica")
         fence.up("token", seconds=5)
+        fence.keep()
         for statement in WRITES:
             with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="has moved to SQLite"):
                 write(writer, statement)
@@ -103,6 +120,7 @@ def test_what_a_subscription_brings_is_refused(any_server: Server, fenced: tuple
             while taker.execute("SELECT count(*) FROM public.t").fetchone() != (1,):
                 time.sleep(0.02)
             fence.up("token", seconds=5)
+            fence.keep()
             giver.execute("INSERT INTO public.t VALUES (2)")
             while not fence.refused():
                 assert taker.execute("SELECT count(*) FROM public.t").fetchone() == (1,)
@@ -129,6 +147,7 @@ def test_partitions_that_come_later(fenced: tuple[str, PostgresFence]) -> None:
         fence.prepare(seconds=10)
         owner.execute(f"CREATE TABLE public.after {partition(21)}".encode())
         fence.up("token", seconds=5)
+        fence.keep()
         owner.execute(f"CREATE TABLE public.late {partition(22)}".encode())
         for table, value in (("before", 20), ("deeper", 30), ("after", 21), ("late", 22)):
             for role in ("origin", "replica"):
@@ -165,6 +184,7 @@ def test_a_trigger_that_somebody_has_switched_off_is_awake_again(fenced: tuple[s
             owner.execute(f"ALTER TABLE public.{table} DISABLE TRIGGER USER".encode())
         fence.prepare(seconds=10)
         fence.up("token", seconds=5)
+        fence.keep()
         for statement in ("INSERT INTO public.t VALUES (1)", "INSERT INTO public.parted_1 VALUES (1)"):
             for role in ("origin", "replica"):
                 owner.execute(f"SET session_replication_role = {role}".encode())
@@ -179,6 +199,7 @@ def test_an_older_snapshot_is_no_way_round_it(fenced: tuple[str, PostgresFence],
         writer.execute(f"BEGIN ISOLATION LEVEL {level}".encode())
         writer.execute("SELECT count(*) FROM public.t")
         fence.up("token", seconds=5)
+        fence.keep()
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             writer.execute("INSERT INTO public.t VALUES (1)")
 
@@ -229,12 +250,14 @@ def test_a_vacuum_or_a_reader_does_not_hold_it_up(fenced: tuple[str, PostgresFen
         reader.execute("SELECT * FROM public.t")
         vacuum.execute("LOCK TABLE public.t IN SHARE UPDATE EXCLUSIVE MODE")  # as VACUUM and ANALYZE do
         fence.up("token", seconds=1)
+        fence.keep()
         assert fence.is_up()
 
 
 def test_the_way_back_passes(fenced: tuple[str, PostgresFence]) -> None:
     url, fence = fenced
     fence.up("token", seconds=5)
+    fence.keep()
     with psycopg.connect(url) as writer:
         writer.execute("SET LOCAL liteshift.pass = 'move_1'")
         writer.execute("INSERT INTO public.t VALUES (1)")

@@ -236,8 +236,8 @@ def test_a_snapshot_ends_with_a_commit(kept: SqliteCapture, path: Path) -> None:
 
 def test_refusing(kept: SqliteCapture, writer: dbapi.Connection, path: Path) -> None:
     writer.execute("INSERT INTO pet VALUES ('before', NULL)")
-    last = kept.refuse()
-    assert last == kept.refuse() == kept.last()
+    last = kept.refuse(until=time.time() + 60)
+    assert last == kept.refuse(until=time.time() + 60) == kept.last()
     for statement in (
         "INSERT INTO pet VALUES ('after', NULL)",
         "INSERT OR IGNORE INTO pet VALUES ('after', NULL)",
@@ -253,6 +253,18 @@ def test_refusing(kept: SqliteCapture, writer: dbapi.Connection, path: Path) -> 
     kept.allow()
     writer.execute("INSERT INTO pet VALUES ('after', NULL)")
     assert len(changes(kept)) == 1
+
+
+def test_who_refuses_may_die(kept: SqliteCapture, writer: dbapi.Connection) -> None:
+    until = time.time() + 1
+    kept.refuse(until=until)
+    with pytest.raises(dbapi.IntegrityError, match="the data of the file has moved to PostgreSQL"):
+        writer.execute("INSERT INTO pet VALUES ('early', NULL)")
+    time.sleep(max(0.0, until - time.time()))
+    writer.execute("INSERT INTO pet VALUES ('late', NULL)").close()
+    assert len(changes(kept)) == 1
+    with pytest.raises(LiteshiftError, match="changes of the file are left"):  # who was but slow undoes all
+        kept.disarm(position=Lsn(1), alone=True)
 
 
 def test_disarming(kept: SqliteCapture, writer: dbapi.Connection) -> None:
@@ -285,7 +297,7 @@ def test_nothing_is_left_behind_by_disarming(kept: SqliteCapture, writer: dbapi.
         kept.disarm(position=Lsn(1), alone=True)
     assert kept.armed() == 1
     writer.execute("DROP TABLE fresh").close()
-    kept.refuse()
+    kept.refuse(until=time.time() + 60)
     for statement in ("CREATE TABLE new (name, owner)", "DROP TABLE pet", "ALTER TABLE new RENAME TO pet"):
         writer.execute(statement).close()
     writer.execute("INSERT INTO pet VALUES ('of nobody''s knowledge', NULL)").close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_of_one_that_the_application_lives_on(path: Path, armed: SqliteCapture, 
     done = restore(made.path, tmp_path / "new.db", tmp_path / "b")
     assert done.part == Part(MOVE, lived_on=True)
     see_that_it_is_free(tmp_path / "new.db")
-    armed.refuse()  # and so it is within a rollback
+    armed.refuse(until=time.time() + 60)  # and so it is within a rollback
     restore(create(path, tmp_path / "b").path, tmp_path / "newer.db", tmp_path / "b")
     see_that_it_is_free(tmp_path / "newer.db")
     with pytest.raises(Locked, match="PostgreSQL follows"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -95,7 +96,7 @@ def test_while_writes_are_refused(
 ) -> None:
     with closing(connect(path)) as connection:
         connection.execute("INSERT INTO t (doc) VALUES ('a')").close()
-    kept.refuse()
+    kept.refuse(until=time.time() + 60)
     if not reached:
         monkeypatch.setattr(guard, "MODULES", {})
     assert kept.respell([Respelling("t", 1, (1, "a", 1, None), (1, "b", 1, None))]) == 1

@@ -59,6 +59,7 @@ def test_only_its_own_transactions_pass_the_fence(database: str, tmp_path: Path)
         fence = PostgresFence(owner, "test", [table], "file.db", "the source")
         fence.prepare(seconds=5)
         fence.up("token", seconds=5)
+        fence.keep()
         moved.write("INSERT INTO t VALUES (1)")
         with moved.reverser() as (_, kept), kept.changes(0) as changes, postgres(database) as reader:
             takeback = Takeback(moved.plan, read_catalog(reader))

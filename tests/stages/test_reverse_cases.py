@@ -138,6 +138,7 @@ def test_through_the_fence(database: str, tmp_path: Path) -> None:
         fence = PostgresFence(connection, "test", tables, "file.db", "here")
         fence.prepare(seconds=10)
         fence.up("token", seconds=10)
+        fence.keep()
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), psycopg.connect(database) as other:
             other.execute("DELETE FROM line")
         moved.write(*WRITES[:2], *WRITES[7:])

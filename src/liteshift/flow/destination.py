@@ -94,8 +94,11 @@ class Capture(Protocol):
         """
         ...
 
-    def refuse(self) -> int:
+    def refuse(self, *, until: float) -> int:
         """Let every write into the captured tables fail from here on, with a message that says where the data went.
+
+        Args:
+            until: seconds since 1970; past it, writes that come take us for dead, and are kept as before.
 
         Returns:
             The number of the last change that was kept; whoever has it has all.

@@ -67,11 +67,22 @@ class Fence(Protocol):
     def up(self, token: str, *, seconds: float) -> Lsn:
         """Refuse every write that begins from here on, wait for those that run, and put the token into the log.
 
+        Args:
+            seconds: how long to wait for them, and how long it is up, unless `keep` comes before.
+
         Returns:
             A position after it.
 
         Raises:
             Locked: one still ran when the time was over; writes are let in again.
+        """
+        ...
+
+    def keep(self) -> None:
+        """Let it stay up, whatever becomes of us.
+
+        Raises:
+            Locked: it was up for too short a time, and somebody may have written since.
         """
         ...
 

@@ -1,8 +1,10 @@
 """Refuses writes on the source, at once and for everybody, without waiting for a lock that stops readers or vacuums.
 
-Each table gets, well before, a trigger that asks a sequence whether the fence is up. A sequence's value is seen by
+Each table gets, well before, a trigger that asks a sequence until when the fence is up. A sequence's value is seen by
 every statement as it is now, whatever snapshot its transaction has; so from the moment it is set, every statement that
 begins is refused. Those that began before hold their table's lock, which pg_locks shows: they are waited for.
+
+At first it is up for as long as the pause may last: where whoever switches dies, the application goes on where it was.
 
 Two kinds of writers fire no trigger for statements: what applies a subscription, and who writes straight into a
 partition that was attached later. For them there is one for rows; on a table without partitions it is asleep for all
@@ -32,7 +34,8 @@ SCHEMA = "liteshift"
 TRIGGER = "liteshift_fence"
 _ROWS = "liteshift_fence_rows"
 _PARTS = "liteshift_fence_parts"  # PostgreSQL makes it on every partition, also on one that is attached later
-_OPEN, _CLOSED = 1, 2
+_OPEN, _FOR_GOOD = 1, 2**63 - 1  # milliseconds since 1970
+_EARLIER = 0.1  # seconds before the gate lets writers in, who take us for dead
 _LOOK = 0.001
 _MOMENT = 1.0  # seconds, for which a pause may wait for a transaction
 _TELL_SECONDS = 1.0
@@ -40,8 +43,11 @@ _TELL_SECONDS = 1.0
 _FUNCTION = """
 CREATE OR REPLACE FUNCTION liteshift.refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog AS $liteshift$
+DECLARE
+  -- It comes first: who sees the fence up for a while only, and that it is over, began before it was up for good.
+  moment bigint := extract(epoch FROM clock_timestamp()) * 1000;
 BEGIN
-  IF (SELECT last_value FROM liteshift.closed) = 1 OR current_setting('liteshift.pass', true) = TG_ARGV[0] THEN
+  IF moment >= (SELECT last_value FROM liteshift.closed) OR current_setting('liteshift.pass', true) = TG_ARGV[0] THEN
     RETURN NULL;
   END IF;
   PERFORM nextval('liteshift.refused');
@@ -126,10 +132,8 @@ class PostgresFence:
         """
         try:
             execute = self._connection.execute
-            for name, most in (("closed", f" MAXVALUE {_CLOSED}"), ("refused", "")):
-                execute(
-                    sql.SQL("CREATE SEQUENCE IF NOT EXISTS {}").format(sql.Identifier(SCHEMA, name)) + sql.SQL(most)
-                )
+            for name in ("closed", "refused"):
+                execute(sql.SQL("CREATE SEQUENCE IF NOT EXISTS {}").format(sql.Identifier(SCHEMA, name)))
             execute(_FUNCTION.encode())
             deadline = time.monotonic() + seconds
             for relation in self._relations():
@@ -146,6 +150,9 @@ class PostgresFence:
     def up(self, token: str, *, seconds: float) -> Lsn:
         """Refuse every write from here on, wait for those that run, and put the token into the log.
 
+        Args:
+            seconds: how long to wait for them, and how long it is up, unless `keep` comes before.
+
         Returns:
             A position after it.
 
@@ -153,7 +160,7 @@ class PostgresFence:
             Locked: one still ran when the time was over; writes are let in again.
         """
         try:
-            self._set(_CLOSED)
+            self._set(self._now() + round(max(0.0, seconds - _EARLIER) * 1000))
             try:
                 self._await_writers(time.monotonic() + seconds)
                 with self._connection.transaction():
@@ -166,23 +173,36 @@ class PostgresFence:
         except psycopg.Error as error:
             raise translate_error(error, self._label) from error
 
+    def keep(self) -> None:
+        """Let it stay up, whatever becomes of us.
+
+        Raises:
+            Locked: it was up for too short a time, and somebody may have written since.
+        """
+        try:
+            until = int(self._one("SELECT last_value FROM liteshift.closed"))
+            self._set(_FOR_GOOD)
+            late = self._now() >= until
+        except psycopg.Error as error:
+            raise translate_error(error, self._label) from error
+        if late:
+            raise Locked(f"the pause was over before {self._label} could be closed for good", hint="Try again.")
+
     def down(self) -> None:
         """Let writes in again; a fence that is not up is left alone."""
         try:
-            if self.is_up():
+            if self._exists("closed") and self._one("SELECT last_value FROM liteshift.closed") != _OPEN:
                 self._set(_OPEN)
         except psycopg.Error as error:
             raise translate_error(error, self._label) from error
 
     def is_up(self) -> bool:
         """Whether the source refuses writes."""
-        if self._one("SELECT to_regclass('liteshift.closed')::text") is None:
-            return False
-        return bool(self._one("SELECT last_value FROM liteshift.closed") == _CLOSED)
+        return self._exists("closed") and int(self._one("SELECT last_value FROM liteshift.closed")) > self._now()
 
     def refused(self) -> int:
         """How many writes were refused so far."""
-        if self._one("SELECT to_regclass('liteshift.refused')::text") is None:
+        if not self._exists("refused"):
             return 0
         return int(self._one("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM liteshift.refused"))
 
@@ -287,6 +307,13 @@ class PostgresFence:
 
     def _set(self, value: int) -> None:
         self._connection.execute("SELECT setval('liteshift.closed', %s)", (value,))
+
+    def _now(self) -> int:
+        """The server's clock, in milliseconds since 1970."""
+        return int(self._one("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"))
+
+    def _exists(self, sequence: str) -> bool:
+        return self._one(f"SELECT to_regclass('liteshift.{sequence}')::text") is not None
 
     def _one(self, query: str) -> Any:
         row = self._connection.execute(query.encode()).fetchone()

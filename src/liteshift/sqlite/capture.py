@@ -111,8 +111,11 @@ class SqliteCapture:
             state.put(self._connection, state.ARMED, epoch)
             state.put(self._connection, state.TRIGGERS, None)
 
-    def refuse(self) -> int:
+    def refuse(self, *, until: float) -> int:
         """Let every write into the captured tables fail from here on, with a message that says where the data went.
+
+        Args:
+            until: seconds since 1970; past it, writes that come take us for dead, and are kept as before.
 
         Returns:
             The number of the last change that was kept; whoever has it has all.
@@ -120,9 +123,7 @@ class SqliteCapture:
         text = f"the data of {self._label} {REFUSED}"
         with self._transaction():
             self._require()
-            if not self._refusing():
-                self._run([say_unsaid()])
-                self._run([refusal_trigger(literal(text))])
+            self._run([say_unsaid(), f"DROP TRIGGER IF EXISTS {REFUSAL}", refusal_trigger(literal(text), until)])
             return self.last()
 
     def allow(self) -> None:
@@ -147,7 +148,10 @@ class SqliteCapture:
             if self.armed() is None:
                 return
             if position is not None and self.last():
-                raise LiteshiftError(f"changes of {self._label} are left that PostgreSQL does not have yet")
+                raise LiteshiftError(
+                    f"changes of {self._label} are left that PostgreSQL does not have yet",
+                    hint="Run the same command again: the pause was over, and writes went on.",
+                )
             if alone:  # a table can be made, and another built anew, while writes into those we know are refused
                 self.see_no_newcomers()
                 self._see_that_nothing_is_missed(self._connection, shapes.remembered(self._connection), 0)
@@ -359,9 +363,6 @@ class SqliteCapture:
         with self._transaction():
             self._require()
             self._run([say_unsaid()])
-
-    def _refusing(self) -> bool:
-        return self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (REFUSAL,)).fetchone() is not None
 
     def _require(self, connection: dbapi.Connection | None = None) -> None:
         if state.get(connection or self._connection, state.ARMED) is None:

@@ -217,13 +217,16 @@ REFUSED = "has moved to PostgreSQL, and writes are refused here"
 """How the message ends that a refused writer gets."""
 
 
-def refusal_trigger(text: str) -> str:
+def refusal_trigger(text: str, until: float) -> str:
     """The one trigger that lets every write into a captured table fail: what can't be written down is not done.
 
     Args:
         text: what to say, as an SQL constant.
+        until: when it ends by itself, in seconds since 1970.
     """
-    return _trigger(REFUSAL, "BEFORE", "INSERT", LOG, [f"SELECT RAISE(ABORT, {text})"])
+    # SQLite's clock has milliseconds, and cuts off what is less.
+    ended = f"(julianday('now') - 2440587.5) * 86400 < {until - 0.002:.3f}"
+    return _trigger(REFUSAL, "BEFORE", "INSERT", LOG, [f"SELECT RAISE(ABORT, {text})"], ended)
 
 
 def _mine(table: Witnessed) -> str:

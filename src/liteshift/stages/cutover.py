@@ -118,8 +118,10 @@ def cut_over(
         passing(Stop.CUTOVER_COMPARED)
         pause.done("changed rows compared")
         last = control.last_values(bridge.plan)
+        # Once armed there is no way back to writers who would take us for dead.
+        fence.keep()
         if gate is not None:
-            gate.drain(None)  # once armed there is no way back to writers who would take us for dead
+            gate.drain(None)
         bridge.capture.arm(bridge.plan, epoch=draft.epoch, last=last)
         passing(Stop.CUTOVER_ARMED)
         pause.done("capture armed")

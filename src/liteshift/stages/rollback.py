@@ -42,7 +42,7 @@ def roll_back(bridge: Bridge, reverser: Reverser, *, draft: SwitchReport, terms:
             gate.hold(seconds=pause.left)
         passing(Stop.ROLLBACK_HELD)
         pause.done("running writes ended")
-        last = capture.refuse()
+        last = capture.refuse(until=pause.until)
         capture.see_no_newcomers()  # the comparison before the pause takes its time
         passing(Stop.ROLLBACK_REFUSING)
         pause.done("file refuses writes")
