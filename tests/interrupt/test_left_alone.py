@@ -26,7 +26,7 @@ FORWARD = (Stop.CUTOVER_ARMED, Stop.ROLLBACK_DISARMED, Stop.ROLLBACK_FENCE_DOWN)
 
 @contextmanager
 def left_alone(stop: Stop, url: str, folder: Path) -> Iterator[Application]:
-    """The application of a move that was just killed. The switch is done after the block; nothing is lost, or failed."""
+    """The application of a move that was just killed. The switch is done after the block; nothing is lost."""
     with psycopg.connect(url, autocommit=True) as source:
         source.execute(SCHEMA.encode())
     mover = Mover(url, folder, "--pause", str(PAUSE))
