@@ -41,6 +41,7 @@ class Page:
         plan: what became of everything, once it is copied.
         rules: the rules of the source's tables when the plan was made, see `translate.rules`; None where nobody looked.
         draft: what is known beforehand of the switch that is on its way; None where none is.
+        overwrite: a file that is there before the copy is to be replaced.
         ending: the capture is being taken away for good; else a file without one is another than the one we know.
         cleared: whether the move is over and nothing of ours is left on the source.
         entries: every step so far.
@@ -57,6 +58,7 @@ class Page:
     plan: Plan | None = None
     rules: dict[str, dict[str, str]] | None = None
     draft: SwitchReport | None = None
+    overwrite: bool = False
     ending: bool = False
     cleared: bool = False
     entries: tuple[Entry, ...] = ()

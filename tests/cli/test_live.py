@@ -322,9 +322,11 @@ def test_losses_that_nobody_accepts_are_told_at_the_end(database: str, tmp_path:
     with psycopg.connect(database, autocommit=True) as source:
         source.execute("CREATE TABLE plain (id int PRIMARY KEY)")
         source.execute("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'")
-    operator = Operator(database, tmp_path)
     for accepted, code in (([], 3), (["--accept-losses"], 0)):
-        with operator.begins("migrate", "--live", "--overwrite", *accepted, "app.db") as process:
+        folder = tmp_path / str(code)
+        folder.mkdir()
+        operator = Operator(database, folder)
+        with operator.begins("migrate", "--live", *accepted, "app.db") as process:
             assert process.stdout is not None
             while "follows" not in process.stdout.readline():
                 assert process.poll() is None

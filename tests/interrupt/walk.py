@@ -255,13 +255,13 @@ class Operator:
     """Who types the commands."""
 
     def __init__(self, url: str, folder: Path, **more: str) -> None:
-        self._environment = {**os.environ, "LITESHIFT_SOURCE": url, "PYTHONUNBUFFERED": "1", **more}
-        self._folder = folder
+        self.environment = {**os.environ, "LITESHIFT_SOURCE": url, "PYTHONUNBUFFERED": "1", **more}
+        self.folder = folder
 
     def types(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "liteshift", *words]
         return subprocess.run(
-            command, env=self._environment, cwd=self._folder, capture_output=True, text=True, check=False, timeout=120
+            command, env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False, timeout=120
         )
 
     @contextmanager
@@ -269,7 +269,7 @@ class Operator:
         """A command that is at work."""
         command, pipe = [sys.executable, "-m", "liteshift", *words], subprocess.PIPE
         with subprocess.Popen(
-            command, env=self._environment, cwd=self._folder, stdout=pipe, stderr=pipe, text=True
+            command, env=self.environment, cwd=self.folder, stdout=pipe, stderr=pipe, text=True
         ) as process:
             try:
                 yield process

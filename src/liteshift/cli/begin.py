@@ -18,6 +18,7 @@ from liteshift.cli import render
 from liteshift.cli.moves import opened, origin_of, page_of, place_of, refuse_to_replace, rejects_of, target_of, told
 from liteshift.errors import LossesNotAccepted, UsageError
 from liteshift.keeper import Keeper
+from liteshift.live.move import STATUS
 from liteshift.live.run import run
 from liteshift.logbook import Page
 from liteshift.phases import Phase
@@ -64,13 +65,16 @@ def move_live(
             from liteshift.live import begin  # the planner, which no other phase needs, is slow to import
 
             os.environ.setdefault("LITESHIFT_SQLITE", _FOR_COPYING)
+            refuse_to_replace(path, workdir)
             target_of(path).require_free(overwrite=overwrite)
-            refuse_to_replace(path)
+            if gate is None and not any(hooks.values()):
+                _refuse_to_pass_over(path.with_name(f"{path.name}.route"))
             plan = begin.fit(origin_of(source), name, choices)
         with place.locked():
             page = page_of(place)
+            (place.path / STATUS).unlink(missing_ok=True)  # what another process has said
             if page is None:
-                page = _first_page(place, source, path, choices, gate, hooks, name)
+                page = _first_page(place, source, path, choices, gate, hooks, name, overwrite=overwrite)
             else:
                 page = _as_asked(place, page, choices, gate, hooks)
                 if not (as_json or is_the_same):
@@ -85,7 +89,7 @@ def move_live(
                         plan or begin.fit(move.ends.origin, page.move, page.choices),
                         target_of(path),
                         rejects_of(path),
-                        overwrite=overwrite or target_of(path).move() == page.move,
+                        overwrite=overwrite or page.overwrite or target_of(path).move() == page.move,
                         restart=restart,
                         jobs=jobs,
                     )
@@ -97,9 +101,22 @@ def move_live(
                     sys.stderr.flush()
                     os.execv(sys.executable, [sys.executable, "-m", "liteshift", *sys.argv[1:]])  # noqa: S606 - no shell
             with opened(place, source, path, pause, as_json, rate) as move:
-                run(move)
+                run(move, reached=is_the_same)
                 page = move.page
     _tell_the_end(page, accept_losses=accept_losses, as_json=as_json)
+
+
+def _refuse_to_pass_over(route: Path) -> None:
+    """See that a gate which was made beside the file is not forgotten: every write would fail after a cutover.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if route.exists():
+        raise UsageError(
+            f"{route} lies there, and no gate was named: nobody would tell the application of a switch",
+            hint=f"Say --gate {route}, or move that file away where the application has no gate.",
+        )
 
 
 def _require_runnable(command: str) -> None:
@@ -141,6 +158,8 @@ def _first_page(
     gate: Path | None,
     hooks: dict[str, str],
     name: str,
+    *,
+    overwrite: bool,
 ) -> Page:
     if gate is not None:
         with Keeper(gate) as keeper:
@@ -159,6 +178,7 @@ def _first_page(
         gate=str(gate.absolute()) if gate else "",
         hooks=hooks,
         choices=choices,
+        overwrite=overwrite,
     )
     return place.logbook.write(page)
 

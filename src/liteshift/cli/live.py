@@ -77,7 +77,9 @@ def cutover(
     """
     source, path = options.split_ends(ends)
     if place_of(path, workdir).logbook.read().phase is not Phase.REVERSING:  # else it is there already
-        options.confirm(yes, as_json, f"Move the application to {path}?", _MOVES)
+        page = place_of(path, workdir).logbook.read()
+        alone = "" if page.gate or page.hooks.get("sqlite") else "; it has no gate and no command, so nobody tells it"
+        options.confirm(yes, as_json, f"Move the application to {path}{alone}?", f"{_MOVES}{alone}")
     wanted = {"skip_backup": skip_backup, "accept_rejects": accept_rejects, "accept_changes": accept_changes}
     _switch("cutover", source, path, workdir, pause, as_json, wait=wait, **wanted)
 
@@ -213,15 +215,19 @@ def compare_live(source: str | None, path: Path, workdir: Path | None, *, as_jso
         raise DifferencesFound(f"{path} is not equal to its source", hint=hint)
 
 
-def ask_runner(verb: str, path: Path, workdir: Path | None, **wanted: bool | float | str) -> str | None:
+def ask_runner(
+    verb: str, source: str | None, path: Path, workdir: Path | None, **wanted: bool | float | str
+) -> str | None:
     """Let the process that runs the move do it; its report's name, or None where no process runs one.
 
     Raises:
+        UsageError: SOURCE is another database than that of the move.
         LiteshiftError: what it answered.
     """
     place = place_of(path, workdir)
     if not place.is_run():
         return None
+    _refuse_another(source, place.logbook.read())
     number = token_hex(8)
     place.asking.ask(Request(number, verb, dict(wanted)))
     answer = place.asking.await_answer(number, _Looking(place), place.is_run)
@@ -230,6 +236,22 @@ def ask_runner(verb: str, path: Path, workdir: Path | None, **wanted: bool | flo
         error.exit_code = answer.exit_code
         raise error
     return answer.report
+
+
+def _refuse_another(source: str | None, page: Page) -> None:
+    """See that a database which is named is the one that a move began on, which may have more than one name.
+
+    Raises:
+        UsageError: it has no slot of that move.
+    """
+    if source is None:
+        return
+    origin = origin_of(source)
+    if origin.label != page.source and origin.held_bytes(page.move) is None:
+        raise UsageError(
+            f"{page.target} is moved from {page.source}, and not from {origin.label}",
+            hint="Leave SOURCE out, or name that one.",
+        )
 
 
 class _Looking:
@@ -264,7 +286,7 @@ def _switch(
     if page.phase in _BEFORE and place.is_run():
         click.echo("the rows are still being copied; this waits until they are", err=True)
     began = now()
-    report = ask_runner(verb, path, workdir, pause=pause, **wanted)
+    report = ask_runner(verb, source, path, workdir, pause=pause, **wanted)
     if report is not None:
         found = json.loads((place.path / report).read_text())
         switched.show(as_json, report.removesuffix(".json"), found)
@@ -313,7 +335,7 @@ def _end(
         target_of(path).release(page.move)
         note = f"{path} was still part of it, and no longer is"
     else:
-        if ask_runner(verb, path, workdir) is not None:
+        if ask_runner(verb, source, path, workdir) is not None:
             place.await_end()
         if not place.logbook.read().cleared:  # nobody runs it, or whoever did could not take all away
             with told(path), place.locked(), opened(place, source, path, Terms().pause, as_json) as move:

@@ -131,7 +131,7 @@ def migrate(
     from liteshift.cli import report
 
     source, target = open_source(given, max_rate), open_target(path)
-    refuse_to_replace(path)
+    refuse_to_replace(path, workdir)
     out = render.console()
 
     def show(found: Plan) -> None:

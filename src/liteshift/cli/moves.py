@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,12 +73,18 @@ def page_of(place: Workdir) -> Page | None:
     return None if page is None or page.cleared else page
 
 
-def refuse_to_replace(path: Path) -> None:
-    """Raise where a file that a new one would replace is part of a live move.
+def refuse_to_replace(path: Path, workdir: Path | None) -> None:
+    """Raise where a file that a new one would replace is part of a live move, or the application stays on it since one.
 
     Raises:
-        UsageError: it is.
+        UsageError: so it is.
     """
+    place = place_of(path, workdir)
+    if path.exists() and place.logbook.exists() and place.logbook.read().phase is Phase.FINALIZED:
+        raise UsageError(
+            f"the application lives on {path} since a move was finalized, and what was written there is nowhere else",
+            hint=f"Name another target. Where nobody needs that file any more, move it and {place.path} away first.",
+        )
     try:
         move = target_of(path).move()
     except LiteshiftError:  # no file of SQLite's, or none that can be read
@@ -126,7 +133,11 @@ def opened(
         terms = Terms(pause=pause)
 
         def show(kind: str, word: Any) -> None:
-            switched.show(as_json, kind, word, accepted=accepted)
+            try:
+                switched.show(as_json, kind, word, accepted=accepted)
+                sys.stdout.flush()
+            except (BrokenPipeError, SystemExit):  # as Rich has it; nobody reading is no reason to stop within a switch
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if isinstance(word, SwitchReport):
                 place.file(f"{kind}.html", proof.page(words_as_json(word)))
 
@@ -146,6 +157,7 @@ def _run_hook(page: Page, side: str, seconds: float) -> None:
     command = page.hooks.get(side, "")
     if not command:
         return
+    undone = "The cutover was undone, and the application stays on PostgreSQL. " if side == "sqlite" else ""
     environment = {**os.environ, "LITESHIFT_SIDE": side, "LITESHIFT_TARGET": page.target}
     try:
         done = subprocess.run(
@@ -154,13 +166,17 @@ def _run_hook(page: Page, side: str, seconds: float) -> None:
     except subprocess.TimeoutExpired:
         raise LiteshiftError(
             f"the command for going to {side} did not end within {seconds:.1f} s, and was ended",
-            hint="A cutover waits for it within the pause: allow more with --pause, or let the command do the rest in"
-            " the background.",
+            hint=f"{undone}A cutover waits for it within the pause: allow more with --pause, or let the command do the"
+            " rest in the background.",
         ) from None
     except (OSError, ValueError) as error:
-        raise LiteshiftError(f"the command for going to {side} could not be run: {error}") from error
+        raise LiteshiftError(
+            f"the command for going to {side} could not be run: {error}", hint=undone or None
+        ) from error
     if done.returncode:
-        raise LiteshiftError(f"the command for going to {side} ended with exit code {done.returncode}")
+        raise LiteshiftError(
+            f"the command for going to {side} ended with exit code {done.returncode}", hint=undone or None
+        )
 
 
 def facts_of(place: Workdir) -> dict[str, Any]:

@@ -17,17 +17,20 @@ _ENDED = (Phase.FINALIZED, Phase.ABORTED)
 _UNDONE = {Phase.SWITCHING: Phase.FOLLOWING, Phase.RETURNING: Phase.REVERSING}
 
 
-def run(move: Move) -> None:
+def run(move: Move, *, reached: bool = False) -> None:
     """Go on with a move whose rows are copied from wherever it is.
 
     A source that was reached once, and can't be any more, is tried again for ever: nothing is lost meanwhile.
+
+    Args:
+        reached: the source was there a moment ago.
 
     Raises:
         NoConnection: the source can't be reached at the beginning, or now that the move is over or has done the one
             thing it was started for.
         LiteshiftError: the move can't go on; what is there stays, and the same command goes on from it.
     """
-    _Run(move).go()
+    _Run(move, reached).go()
 
 
 class _Run:
@@ -38,9 +41,9 @@ class _Run:
         failed: why the one thing that was to be done failed midway, so that it is to be undone or finished first.
     """
 
-    def __init__(self, move: Move) -> None:
+    def __init__(self, move: Move, reached: bool) -> None:
         self._move = move
-        self._reached = False
+        self._reached = reached
         self._failed: tuple[LiteshiftError, Phase] | None = None
         self._began = time.monotonic()
         self._attempt, self._since = 0, self._began

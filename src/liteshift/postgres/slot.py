@@ -174,11 +174,11 @@ class PostgresOrigin:
             pass
 
     def held_bytes(self, name: str) -> int | None:
-        """How much log the source keeps for the slot; None where there is no slot."""
+        """How much log the source keeps for the slot; None where this database has none of that name."""
         with self._ordinary() as connection:
             row: Any = connection.execute(
                 "SELECT coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::int8"
-                " FROM pg_catalog.pg_replication_slots WHERE slot_name = %s",
+                " FROM pg_catalog.pg_replication_slots WHERE slot_name = %s AND database = current_database()",
                 (name,),
             ).fetchone()
         return int(row[0]) if row else None
