@@ -195,7 +195,7 @@ def _identities(tables: Sequence[Table]) -> Check:
     lacking = [holder for table in tables for holder in _without_identity(table)]
     if not lacking:
         return Check(name, State.READY, "each table has one")
-    found = f"missing on {len(lacking)}, {lacking[0].name} say: migrate --live gives them one, and takes it back"
+    found = f"missing on {len(lacking)}, such as {lacking[0].name}: migrate --live gives them one, and takes it back"
     return Check(name, State.READY, f"{found}; without a key the server logs whole rows meanwhile")
 
 
