@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 
 from liteshift.errors import LiteshiftError, Locked, NoConnection, NotInitialised, UsageError
 from liteshift.progress import Step
+from liteshift.sqlite import backup
 from liteshift.sqlite.backup import create
 from liteshift.sqlite.connect import connect
 from liteshift.sqlite.library import dbapi
@@ -75,6 +77,27 @@ def test_two_in_the_same_second_have_two_names(database: Path, tmp_path: Path) -
     found = backups(tmp_path / "b")
     assert len({one.path for one in found}) == 3
     assert all(one.good for one in found)
+
+
+def test_another_one_that_is_just_finished_is_no_trouble(tmp_path: Path) -> None:
+    folder, end = tmp_path / "b", threading.Event()
+    folder.mkdir(mode=0o700)
+
+    def others() -> None:
+        while not end.is_set():
+            for number in range(20):
+                (folder / f".backup_{number}.partial").touch()
+            for number in range(20):
+                (folder / f".backup_{number}.partial").unlink()
+
+    thread = threading.Thread(target=others)
+    thread.start()
+    try:
+        for _ in range(300):
+            backup._prepare(folder)
+    finally:
+        end.set()
+        thread.join()
 
 
 def test_a_backup_of_a_busy_database_is_one_moment(

@@ -7,7 +7,7 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -93,8 +93,9 @@ def _prepare(folder: Path) -> None:
             f"others may write into {folder}, and so change a backup", hint=f"Take that away: chmod go-w {folder}"
         )
     for path in folder.glob(".backup_*.partial*"):
-        if time.time() - path.lstat().st_mtime > _ABANDONED_SECONDS:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another backup has just been finished
+            if time.time() - path.lstat().st_mtime > _ABANDONED_SECONDS:
+                path.unlink()
 
 
 @contextmanager
