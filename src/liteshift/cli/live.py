@@ -76,8 +76,8 @@ def cutover(
     Whatever fails undoes all before it, and the application goes on as if nothing had happened.
     """
     source, path = options.split_ends(ends)
-    if place_of(path, workdir).logbook.read().phase is not Phase.REVERSING:  # else it is there already
-        page = place_of(path, workdir).logbook.read()
+    page = place_of(path, workdir).logbook.read()
+    if page.phase is not Phase.REVERSING:  # else it is there already
         alone = "" if page.gate or page.hooks.get("sqlite") else "; it has no gate and no command, so nobody tells it"
         options.confirm(yes, as_json, f"Move the application to {path}{alone}?", f"{_MOVES}{alone}")
     wanted = {"skip_backup": skip_backup, "accept_rejects": accept_rejects, "accept_changes": accept_changes}
