@@ -13,8 +13,9 @@ from app.problems import NAME_TAKEN, PARTY_NOT_FOUND, RequestFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Row
     from sqlalchemy.orm import Session
 
     from app.schemas import PartyChange, PartyNew
@@ -40,11 +41,15 @@ class Filter:
         return conditions
 
 
+# What a list shows of a party. Rows of it cost half of what as many `Party` objects would, and nobody changes them.
+_SHOWN = select(Party.id, Party.name, Party.type, Party.is_active, Party.created_at, Party.updated_at)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the parties that match, and how many match on all pages."""
+    """Some of the parties that match, as rows, and how many match on all pages."""
 
-    parties: Sequence[Party]
+    parties: Sequence[Row[int, str, PartyType, bool, datetime, datetime]]
     has_more: bool
     active_count: int
     inactive_count: int
@@ -53,9 +58,7 @@ class Page:
 def list_page(session: Session, wanted: Filter, *, after_id: int, limit: int) -> Page:
     """The page of matching parties that follows `after_id`, in the order of their ids."""
     conditions = wanted.conditions()
-    rows = session.scalars(
-        select(Party).where(Party.id > after_id, *conditions).order_by(Party.id).limit(limit + 1)
-    ).all()
+    rows = session.execute(_SHOWN.where(Party.id > after_id, *conditions).order_by(Party.id).limit(limit + 1)).all()
     active = func.count().filter(Party.is_active.is_(True))
     total, active_count = session.execute(select(func.count(), active).select_from(Party).where(*conditions)).one()
     return Page(rows[:limit], len(rows) > limit, active_count, total - active_count)

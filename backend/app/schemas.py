@@ -27,7 +27,7 @@ PATTERNS_IN_WORDS = {
 
 def utc_text(moment: datetime) -> str:
     """A moment in UTC as `2024-01-01T00:00:00Z`: to the second, though the databases keep microseconds."""
-    return moment.replace(tzinfo=None, microsecond=0).isoformat() + "Z"
+    return moment.isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 Name = Annotated[
