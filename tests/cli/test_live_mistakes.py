@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -14,6 +15,7 @@ from tests.interrupt.walk import SCHEMA, Mover, Operator, leftovers, tokens, wri
 from liteshift.keeper import Keeper
 from liteshift.phases import Phase
 from liteshift.postgres.embedded import FAST, EmbeddedServer
+from liteshift.sqlite.connect import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,6 +78,34 @@ def test_a_switch_ends_though_nobody_reads_what_it_says(moved: tuple[str, Mover,
         process.stdout.close()
         assert process.wait(60) == 0
     assert mover.phase() is Phase.REVERSING
+
+
+def test_a_file_in_use_is_refused_before_anything_is_made(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as source:
+        source.execute(SCHEMA.encode())
+    operator = Operator(database, tmp_path)
+    with closing(connect(tmp_path / "app.db")) as application:
+        application.execute("CREATE TABLE mine (id INTEGER PRIMARY KEY)")
+        refused = operator.types("migrate", "--live", "--overwrite", "app.db")
+    assert (refused.returncode, "in use" in refused.stderr) == (1, True), refused.stderr
+    assert leftovers(database) == []
+    assert not (tmp_path / "app.db.liteshift").exists()
+
+
+def test_status_says_why_nobody_runs_a_move(moved: tuple[str, Mover, Operator]) -> None:
+    url, mover, operator = moved
+    while "position" not in operator.gets("status", "app.db")["now"]:
+        pass
+    assert mover.interrupted() == 16
+    assert "the last one stopped" in operator.types("status", "app.db").stdout
+    with psycopg.connect(url, autocommit=True) as source:
+        source.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
+    again = operator.types("migrate", "--live", "app.db")
+    assert again.returncode == 13, again.stderr
+    stopped = operator.gets("status", "app.db")["now"]["stopped"]
+    assert stopped.split(": ", 1)[1] in again.stderr
+    operator.gets("abort", "--yes", "app.db")
+    assert "stopped" not in operator.gets("status", "app.db")["now"]
 
 
 def test_what_is_to_be_replaced_needs_to_be_said_once(database: str, tmp_path: Path) -> None:

@@ -15,7 +15,17 @@ from secrets import token_hex
 import click
 
 from liteshift.cli import render
-from liteshift.cli.moves import opened, origin_of, page_of, place_of, refuse_to_replace, rejects_of, target_of, told
+from liteshift.cli.moves import (
+    leaving_word,
+    opened,
+    origin_of,
+    page_of,
+    place_of,
+    refuse_to_replace,
+    rejects_of,
+    target_of,
+    told,
+)
 from liteshift.errors import LossesNotAccepted, UsageError
 from liteshift.keeper import Keeper
 from liteshift.live.move import STATUS
@@ -70,7 +80,7 @@ def move_live(
             if gate is None and not any(hooks.values()):
                 _refuse_to_pass_over(path.with_name(f"{path.name}.route"))
             plan = begin.fit(origin_of(source), name, choices)
-        with place.locked():
+        with place.locked(), leaving_word(place):
             page = page_of(place)
             (place.path / STATUS).unlink(missing_ok=True)  # what another process has said
             if page is None:

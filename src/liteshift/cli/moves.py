@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ from liteshift.phases import Phase
 from liteshift.plan import as_json as words_as_json
 from liteshift.rejects import SUFFIX
 from liteshift.reports import SwitchReport
-from liteshift.stages.cutover import Terms
+from liteshift.stages.cutover import Terms, now
 from liteshift.workdir import Workdir
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -107,6 +107,18 @@ def told(path: Path) -> Iterator[None]:
             "interrupted; the move stands where it was, and its source keeps what is written meanwhile",
             hint=f"Go on with the same command; liteshift status {path} says what else there is to do.",
         ) from error
+
+
+@contextmanager
+def leaving_word(place: Workdir) -> Iterator[None]:
+    """Keep the error that a block ends with, for `status`."""
+    try:
+        yield
+    except (LiteshiftError, KeyboardInterrupt) as error:
+        why = error.message if isinstance(error, LiteshiftError) else "interrupted"
+        with suppress(OSError):  # a full disk may be what it is about
+            (place.path / STATUS).write_text(json.dumps({"stopped": f"{now()}: {why}"}))
+        raise
 
 
 @contextmanager

@@ -33,7 +33,9 @@ def status(ends: tuple[str, ...], workdir: Path | None, as_json: bool) -> None:
     place = place_of(path, workdir)
     page = place.logbook.read()
     running = place.is_run()
-    facts = facts_of(place) if running else {}
+    facts = facts_of(place)
+    if not running:  # all else it says was so when it ended
+        facts = {name: fact for name, fact in facts.items() if name == "stopped" and not page.cleared}
     held = waiting = None
     with suppress(LiteshiftError):  # all else is known without the file
         waiting = target_of(path).waiting()

@@ -137,6 +137,7 @@ def print_status(
     process = facts.get("process", "one that has just begun") if running else "none runs it just now"
     shown.add_row("process", render.cell(f"{process}"))
     names = {
+        "stopped": "the last one stopped",
         "lag_bytes": "behind, bytes of the log",
         "lag_seconds": "behind, seconds",
         "position": "position in the source's log",

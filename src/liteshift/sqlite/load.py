@@ -336,7 +336,7 @@ class SqliteStaging:
         """
         try:
             if self._overwrite:
-                self._refuse_open_target()
+                refuse_in_use(self._target)
                 for suffix in SIDECARS:  # a log of the old file beside the new one would damage it
                     Path(f"{self._target}{suffix}").unlink(missing_ok=True)
                 self._staged.replace(self._target)
@@ -346,22 +346,27 @@ class SqliteStaging:
             raise os_error(error, f"{self._target} can't be put into place") from error
         sync(self._target.parent)
 
-    def _refuse_open_target(self) -> None:
-        """Replacing a file under an application that has it open would split it in two."""
-        if not self._target.exists():
-            return
-        with closing(dbapi.connect(self._target, isolation_level=None, timeout=0)) as connection:
-            try:
-                connection.execute("PRAGMA locking_mode=EXCLUSIVE").close()
-                connection.execute("BEGIN EXCLUSIVE").close()
-                connection.execute("ROLLBACK").close()
-            except dbapi.OperationalError as error:
-                raise LiteshiftError(
-                    f"{self._target} is in use, and replacing it now would lose what is written to it",
-                    hint="Stop what uses it, or name another target.",
-                ) from error
-            except dbapi.DatabaseError:
-                return  # no database: --overwrite was said, and nobody has it open as one
+
+def refuse_in_use(path: Path) -> None:
+    """See that nobody has the file open that is to be replaced: an application would go on in the one that is gone.
+
+    Raises:
+        LiteshiftError: somebody has.
+    """
+    if not path.exists():
+        return
+    with closing(dbapi.connect(path, isolation_level=None, timeout=0)) as connection:
+        try:
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE").close()
+            connection.execute("BEGIN EXCLUSIVE").close()
+            connection.execute("ROLLBACK").close()
+        except dbapi.OperationalError as error:
+            raise LiteshiftError(
+                f"{path} is in use, and replacing it now would lose what is written to it",
+                hint="Stop what uses it, or name another target.",
+            ) from error
+        except dbapi.DatabaseError:
+            return  # no database: --overwrite was said, and nobody has it open as one
 
 
 def _insert(

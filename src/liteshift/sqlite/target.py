@@ -18,7 +18,7 @@ from liteshift.sqlite.digest import offer
 from liteshift.sqlite.faults import explained
 from liteshift.sqlite.halfway import halfway, left
 from liteshift.sqlite.library import VERSION, wal_reset_bug
-from liteshift.sqlite.load import SIDECARS, SqliteStaging
+from liteshift.sqlite.load import SIDECARS, SqliteStaging, refuse_in_use
 from liteshift.sqlite.part import part, release, waiting
 from liteshift.sqlite.repair import SqliteRepairing, repairing
 from liteshift.sqlite.scan import SCAN_CACHE, SqliteReading
@@ -133,7 +133,8 @@ class SqliteTarget:
         """See that a new file can be put there.
 
         Raises:
-            LiteshiftError: something is there and `overwrite` is not set, or there is no such folder.
+            LiteshiftError: something is there, and `overwrite` is not set or somebody has it open; or there is no such
+                folder.
         """
         if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
             raise LiteshiftError(f"{self.label} is not an ordinary file", hint="Name a new file.")
@@ -148,3 +149,4 @@ class SqliteTarget:
                 f"{beside[0]} exists already, and liteshift overwrites nothing unasked",
                 hint="Name another target, or say --overwrite to replace it once the new file is whole.",
             )
+        refuse_in_use(self.path)  # so that it is known before the copy; it is asked once more after it
