@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 _SETTINGS = {**FAST, "max_wal_size": "128MB"}
 _MEMORY, _ROOM = Path("/dev/shm"), 2 << 30  # noqa: S108 - each server makes a folder of its own there
+_PATIENCE = 30.0  # seconds
 _numbers = count(1)
 
 # A shell lets what it runs in the background ignore ^C, and children inherit that: here they are to hear it.
@@ -52,9 +54,13 @@ class Server:
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
-        """Drop it, whoever is connected."""
+        """Drop it, whoever is connected; a busy server notices late that whoever read a slot is gone."""
+        ending = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = %s AND active"
         statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        deadline = time.monotonic() + _PATIENCE
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            while connection.execute(ending, [name]).fetchall() and time.monotonic() < deadline:
+                time.sleep(0.05)
             connection.execute(statement)
 
 

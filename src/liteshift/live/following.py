@@ -9,7 +9,7 @@ from liteshift.asking import Request
 from liteshift.catalog import Name
 from liteshift.changes import Shape
 from liteshift.errors import DifferencesFound, LiteshiftError, Locked, UsageError
-from liteshift.live.move import Move
+from liteshift.live.move import COMPARING, Move
 from liteshift.live.watch import refuse_changed
 from liteshift.phases import Phase
 from liteshift.reports import Verdict
@@ -91,6 +91,7 @@ class _Session:
 
     def _verify(self, wait: float | None) -> Verdict:
         move = self._move
+        move.tell_waiting(COMPARING)
         self._verdict = None
         self._shapes = self._bridge.control.shapes(move.plan)
         lived_in = move.page.epoch > 0

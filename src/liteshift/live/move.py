@@ -23,6 +23,7 @@ from liteshift.workdir import Workdir
 
 _TELL_SECONDS = 1.0
 STATUS = "status.json"
+COMPARING = "comparing every row on both sides; the application goes on meanwhile"
 
 
 @dataclass(frozen=True, slots=True)

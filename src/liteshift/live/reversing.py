@@ -7,7 +7,7 @@ import time
 from liteshift.asking import Request
 from liteshift.errors import DifferencesFound, LiteshiftError, Locked, UsageError
 from liteshift.live import ending
-from liteshift.live.move import Move, hook_error
+from liteshift.live.move import COMPARING, Move, hook_error
 from liteshift.phases import Phase
 from liteshift.reports import Verdict
 from liteshift.stages.cutover import Bridge, Terms, drafted
@@ -112,6 +112,7 @@ class _Session:
 
     def _verify(self) -> Verdict:
         move = self._move
+        move.tell_waiting(COMPARING)
         self._verdict = None
         verdict = verify_reversing(move.ends.origin, move.ends.destination, move.plan, self._reverser, move.progress)
         self._verdict = verdict if verdict.equal else None
