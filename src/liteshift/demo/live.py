@@ -76,7 +76,7 @@ def move_live(
     rate: float = 200,
     switches: tuple[str, ...] = _SWITCHES,
     between: float = 4.0,
-    workers: int = 3,
+    workers: int = 2,
 ) -> Moved:
     """Do everything; when it ends, or fails, only files in the folder are left.
 
@@ -87,7 +87,7 @@ def move_live(
         rate: requests a second that the users send.
         switches: what to do, one after the other; the last should be a cutover.
         between: seconds that the users go on between two switches.
-        workers: processes of the service: one more than there are cores on a small machine, to keep them busy.
+        workers: processes of the service.
 
     Raises:
         LiteshiftError: a step failed.
