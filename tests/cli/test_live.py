@@ -533,7 +533,8 @@ def test_an_operator_who_gives_up_waiting_is_told_what_becomes_of_it(moved: tupl
             foreign.execute(statement.encode())
             with operator.begins(*words, "app.db") as asking:
                 assert asking.stderr is not None
-                assert "waiting for" in asking.stderr.readline()
+                while "waiting for" not in (line := asking.stderr.readline()):
+                    assert "comparing" in line, line
                 asking.send_signal(signal.SIGINT)
                 _, told = asking.communicate(timeout=60)
         assert (asking.returncode, "so it was called off" in told) == (16, True), told
@@ -550,7 +551,8 @@ def test_rows_that_can_not_come_along_are_seen_however_late(moved: tuple[str, Mo
         foreign.execute("UPDATE customer SET name = 'open' WHERE id = 1")
         with operator.begins("cutover", "--yes", "--skip-backup", "app.db") as asking:
             assert asking.stderr is not None
-            assert "waiting for" in asking.stderr.readline()
+            while "waiting for" not in (line := asking.stderr.readline()):
+                assert "comparing" in line, line
             foreign.execute("INSERT INTO loose VALUES ('late', 'infinity')")
             foreign.commit()
             _, told = asking.communicate(timeout=60)
