@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -153,7 +154,9 @@ def test_interrupted_it_can_be_gone_on_with_and_a_single_verb_needs_no_runner(
     assert operator.gets("status", "app.db")["now"]["waiting"] == 0
     write(mover.file, "sqlite", "here", 35)
     assert operator.gets("status", "app.db")["now"]["waiting"] > 2
-    assert "comparing every row" in operator.types("rollback", "--yes", "app.db").stderr
+    back = operator.types("rollback", "--yes", "--json", "app.db")
+    assert "comparing every row" in back.stdout + back.stderr
+    assert json.loads(back.stdout.splitlines()[-1])["captured"] > 0
     assert rows(url) == rows(mover.file)
     assert "comparing every row" in operator.types("verify", "app.db").stderr
     assert operator.types("abort", "--yes", "app.db").returncode == 0

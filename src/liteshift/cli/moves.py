@@ -117,7 +117,7 @@ def leaving_word(place: Workdir) -> Iterator[None]:
     except (LiteshiftError, KeyboardInterrupt) as error:
         why = error.message if isinstance(error, LiteshiftError) else "interrupted"
         with suppress(OSError):  # a full disk may be what it is about
-            (place.path / STATUS).write_text(json.dumps({"stopped": f"{now()}: {why}"}))
+            place.file(STATUS, json.dumps({"stopped": f"{now()}: {why}"}))
         raise
 
 
